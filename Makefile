@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every command makes what it needs: the environment in .venv, the package, the C++ tests. Nothing
+# but Python 3.10+, make and a C++20 compiler has to be installed; cmake, ninja, ruff and
+# clang-format come from the package index into .venv.
+#
+# The package is installed as a wheel, not editable: tests, stubtest and the demo then see exactly
+# the files that a user gets, and a file that the wheel lacks fails here. Any change under csrc/ or
+# python/ reinstalls it; the build folder is kept, so that takes seconds.
+
+PYTHON ?= python3
+WERROR ?= OFF
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.done
+CMAKE := $(BIN)/cmake -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
+
+SOURCES := $(shell find csrc python -type f ! -name '*.pyc')
+CPP_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp')
+CPP_TESTS := $(wildcard tests/cpp/*)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv test test-py test-cpp test-slow asan lint lint-cpp format demo bench clean distclean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+# ---- environment -----------------------------------------------------------------------------
+# pip 25.1 is the first that installs dependency groups.
+$(STAMP)/build: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	$(PIP) install --quiet -c constraints.txt --group build
+	@mkdir -p $(STAMP) && touch $@
+
+# --no-build-isolation: a fresh isolated environment per build would change the path of cmake and
+# recompile everything each time.
+$(STAMP)/package: $(STAMP)/build CMakeLists.txt LICENSE $(SOURCES)
+	$(PIP) install --quiet --no-build-isolation -c constraints.txt \
+	    -C cmake.define.FASTCODER_WERROR=$(WERROR) '.[torch,cli,plots]'
+	@touch $@
+
+# Order-only: two pips must not write into one environment at a time (make -j).
+$(STAMP)/tools: $(STAMP)/build | $(STAMP)/package
+	$(PIP) install --quiet -c constraints.txt --group test --group dev
+	@touch $@
+
+venv: $(STAMP)/package $(STAMP)/tools ## make .venv with the package, its extras and all tools
+
+# ---- tests -----------------------------------------------------------------------------------
+test: test-cpp test-py ## C++ tests, then unit, property, golden tests and doctests
+
+test-py: $(STAMP)/package $(STAMP)/tools
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-cpp: $(STAMP)/package $(STAMP)/tools
+	$(CMAKE) -B build/cpp -DFASTCODER_BUILD_TESTS=ON -DFASTCODER_WERROR=$(WERROR) \
+	    -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	$(BIN)/cmake --build build/cpp
+	$(BIN)/ctest --test-dir build/cpp --output-on-failure --no-tests=error
+
+test-slow: $(STAMP)/package $(STAMP)/tools ## the tests that take minutes, with more examples
+	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest -m slow --timeout=7200 $(PYTEST_ARGS)
+
+asan: $(STAMP)/build ## C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(CMAKE) -B build/asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFASTCODER_BUILD_TESTS=ON \
+	    -DFASTCODER_SANITIZE=address,undefined -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	$(BIN)/cmake --build build/asan
+	$(BIN)/ctest --test-dir build/asan --output-on-failure --no-tests=error
+
+# ---- style, types, warnings ------------------------------------------------------------------
+lint: lint-cpp $(STAMP)/package $(STAMP)/tools ## formatting, ruff, mypy, stubtest, C++ warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
+	$(BIN)/codespell .
+	$(BIN)/mypy
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml fastcoder._core
+
+# A build of its own, so that only `make lint` fails on a compiler newer than ours.
+lint-cpp: $(STAMP)/package
+	$(CMAKE) -B build/lint -DFASTCODER_BUILD_TESTS=ON -DFASTCODER_BUILD_PYTHON=ON \
+	    -DFASTCODER_WERROR=ON -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+	    -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)"
+	$(BIN)/cmake --build build/lint
+
+format: $(STAMP)/tools ## rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+# ---- use -------------------------------------------------------------------------------------
+demo: $(STAMP)/package ## compress a photograph, decompress it, print and draw what happened
+	$(BIN)/python examples/demo.py
+
+bench: $(STAMP)/package $(STAMP)/tools ## time the coder; results are JSON and a table
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+clean: ## remove builds and caches
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+distclean: clean ## remove .venv as well
+	rm -rf $(VENV)
