@@ -81,18 +81,17 @@ void check_error(const char* file, int line, const char* expression, ErrorKind k
 
 }  // namespace fastcoder::testing
 
-#define TEST(name)                                                                        \
-  static void test_##name();                                                              \
+#define TEST(name)                                                                         \
+  static void test_##name();                                                               \
   static const ::fastcoder::testing::Registration registration_##name(#name, test_##name); \
   static void test_##name()
 
-#define CHECK(condition)                                                           \
-  do {                                                                             \
+#define CHECK(condition)                                                          \
+  do {                                                                            \
     if (!(condition)) ::fastcoder::testing::fail(__FILE__, __LINE__, #condition); \
   } while (false)
 
-#define CHECK_EQ(a, b) \
-  ::fastcoder::testing::check_equal(__FILE__, __LINE__, #a " == " #b, (a), (b))
+#define CHECK_EQ(a, b) ::fastcoder::testing::check_equal(__FILE__, __LINE__, #a " == " #b, (a), (b))
 
 #define CHECK_ERROR(kind, part, expression)                                          \
   ::fastcoder::testing::check_error(__FILE__, __LINE__, #expression, (kind), (part), \
