@@ -14,13 +14,13 @@ BENCH_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Twice quiet: errors, with the compiler output that belongs to them, and nothing else.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 STAMP := $(VENV)/.done
 CMAKE := $(BIN)/cmake -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
 
 SOURCES := $(shell find csrc python -type f ! -name '*.pyc')
 CPP_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp')
-CPP_TESTS := $(wildcard tests/cpp/*)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -33,20 +33,20 @@ help: ## list the commands
 # pip 25.1 is the first that installs dependency groups.
 $(STAMP)/build: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --upgrade 'pip>=25.1'
-	$(PIP) install --quiet -c constraints.txt --group build
+	$(PIP) install --upgrade 'pip>=25.1'
+	$(PIP) install -c constraints.txt --group build
 	@mkdir -p $(STAMP) && touch $@
 
 # --no-build-isolation: a fresh isolated environment per build would change the path of cmake and
 # recompile everything each time.
 $(STAMP)/package: $(STAMP)/build CMakeLists.txt LICENSE $(SOURCES)
-	$(PIP) install --quiet --no-build-isolation -c constraints.txt \
+	$(PIP) install --no-build-isolation -c constraints.txt \
 	    -C cmake.define.FASTCODER_WERROR=$(WERROR) '.[torch,cli,plots]'
 	@touch $@
 
 # Order-only: two pips must not write into one environment at a time (make -j).
 $(STAMP)/tools: $(STAMP)/build | $(STAMP)/package
-	$(PIP) install --quiet -c constraints.txt --group test --group dev
+	$(PIP) install -c constraints.txt --group test --group dev
 	@touch $@
 
 venv: $(STAMP)/package $(STAMP)/tools ## make .venv with the package, its extras and all tools
