@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table as bytes, to be shipped with its model.
+//
+//   "FCT"  version 0  precision (u8)  flags (u8: bit 0 escape, others 0)  rows (varint)
+//   for each row: offset (zigzag varint), slots (varint), every frequency - 1 (varints)
+//   fingerprint: SipHash-2-4 with key 0 of all bytes before it, 8 bytes, little-endian
+//
+// A varint has 7 bits in each byte, least significant first, the top bit set in all but the last,
+// and is as short as possible, so that a table has exactly one byte string.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "coder/cdf_table.h"
+#include "coder/siphash.h"
+
+namespace fastcoder {
+namespace {
+
+constexpr uint8_t kMagic[3] = {'F', 'C', 'T'};
+constexpr uint8_t kVersion = 0;
+constexpr size_t kFingerprintBytes = 8;
+
+void append_varint(std::vector<uint8_t>& bytes, uint32_t value) {
+  for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<uint8_t>(value | 0x80));
+  bytes.push_back(static_cast<uint8_t>(value));
+}
+
+uint32_t zigzag(int32_t value) {
+  return (static_cast<uint32_t>(value) << 1) ^ static_cast<uint32_t>(value < 0 ? -1 : 0);
+}
+
+int32_t unzigzag(uint32_t value) {
+  return static_cast<int32_t>((value >> 1) ^ (value & 1 ? 0xffffffffu : 0u));
+}
+
+[[noreturn]] void fail(size_t position, const std::string& found, const std::string& expected) {
+  throw Error(ErrorKind::kTable,
+              "bytes[" + std::to_string(position) + "] = " + found + ", expected " + expected);
+}
+
+// Every read is checked, and no number read here sizes anything before it was compared with the
+// bytes that are left: a row takes at least 3 of them and a slot at least 1.
+class Reader {
+ public:
+  explicit Reader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+
+  size_t position() const { return position_; }
+  size_t left() const { return bytes_.size() - position_; }
+
+  uint8_t byte(const char* what) {
+    if (left() == 0) fail(position_, "the end", what);
+    return bytes_[position_++];
+  }
+
+  uint32_t varint(const char* what) {
+    const size_t begin = position_;
+    uint32_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+      const uint8_t part = byte(what);
+      if (shift == 28 && part > 0x0f) break;  // beyond 32 bits, or a sixth byte
+      value |= static_cast<uint32_t>(part & 0x7f) << shift;
+      if (part < 0x80) {
+        if (part == 0 && shift > 0) fail(begin, "a padded varint", what);
+        return value;
+      }
+    }
+    fail(begin, "a varint beyond 32 bits", what);
+  }
+
+ private:
+  std::span<const uint8_t> bytes_;
+  size_t position_ = 0;
+};
+
+}  // namespace
+
+std::vector<uint8_t> CdfTable::bytes_before_fingerprint() const {
+  std::vector<uint8_t> bytes(kMagic, kMagic + sizeof kMagic);
+  bytes.reserve(2 * cdf_.size() + 16 + kFingerprintBytes);
+  bytes.push_back(kVersion);
+  bytes.push_back(static_cast<uint8_t>(view_.precision));
+  bytes.push_back(static_cast<uint8_t>(view_.escape));
+  append_varint(bytes, static_cast<uint32_t>(rows()));
+  for (const RowView& row : row_views_) {
+    append_varint(bytes, zigzag(row.offset));
+    append_varint(bytes, row.slots);
+    const uint32_t* cdf = cdf_.data() + row.cdf_begin;
+    for (uint32_t k = 0; k < row.slots; ++k) append_varint(bytes, cdf[k + 1] - cdf[k] - 1);
+  }
+  return bytes;
+}
+
+std::vector<uint8_t> CdfTable::to_bytes() const {
+  std::vector<uint8_t> bytes = bytes_before_fingerprint();
+  for (size_t i = 0; i < kFingerprintBytes; ++i) {
+    bytes.push_back(static_cast<uint8_t>(fingerprint_ >> (8 * i)));
+  }
+  return bytes;
+}
+
+// Memory for n bytes: cdf holds at most n entries (4 n); a row takes at least 3 bytes and needs 40
+// for its view, offset and slot count (13.4 n); a slot has fewer than 4 buckets of two bytes (8 n);
+// the constructor writes the bytes anew for the fingerprint (at most 4 n with the growth of a
+// vector). Together below kBytesAmplification.
+std::shared_ptr<const CdfTable> CdfTable::from_bytes(std::span<const uint8_t> bytes) {
+  Reader reader(bytes);
+  for (const uint8_t letter : kMagic) {
+    const size_t position = reader.position();
+    const uint8_t found = reader.byte("the magic \"FCT\" of a table");
+    if (found != letter) fail(position, std::to_string(found), "the magic \"FCT\" of a table");
+  }
+  const uint8_t version = reader.byte("a version");
+  if (version != kVersion) fail(3, std::to_string(version), "version 0");
+  const uint8_t precision = reader.byte("a precision");
+  if (precision < 1 || precision > kMaxPrecision) {
+    fail(4, std::to_string(precision), "1 <= precision <= 16");
+  }
+  const uint8_t flags = reader.byte("flags");
+  if (flags > 1) fail(5, std::to_string(flags), "flags 0 or 1");
+  const uint32_t total = uint32_t{1} << precision;
+
+  const uint32_t rows = reader.varint("a number of rows");
+  if (rows < 1 || rows > reader.left() / 3) {
+    fail(6, std::to_string(rows) + " rows", "1 <= rows <= " + std::to_string(reader.left() / 3) +
+                                                ", a third of the bytes left");
+  }
+  std::vector<uint32_t> cdf;
+  std::vector<uint32_t> slots;
+  std::vector<int32_t> offsets;
+  cdf.reserve(reader.left());
+  slots.reserve(rows);
+  offsets.reserve(rows);
+  for (uint32_t r = 0; r < rows; ++r) {
+    offsets.push_back(unzigzag(reader.varint("an offset")));
+    const size_t slots_position = reader.position();
+    slots.push_back(reader.varint("a number of slots"));
+    const size_t most = std::min<size_t>(total, reader.left());
+    if (slots.back() < 1 || slots.back() > most) {
+      fail(slots_position, std::to_string(slots.back()) + " slots",
+           "1 <= slots <= " + std::to_string(most));
+    }
+    uint32_t start = 0;
+    cdf.push_back(start);
+    for (uint32_t k = 0; k < slots.back(); ++k) {
+      const size_t position = reader.position();
+      const uint32_t below = reader.varint("a frequency - 1");
+      if (below >= total - start) {
+        fail(position, std::to_string(below),
+             "a frequency - 1 < " + std::to_string(total - start));
+      }
+      start += below + 1;
+      cdf.push_back(start);
+    }
+    if (start != total) {
+      fail(reader.position(), "the end of a row of total " + std::to_string(start),
+           "the total " + std::to_string(total));
+    }
+  }
+  if (reader.left() != kFingerprintBytes) {
+    fail(reader.position(), std::to_string(reader.left()) + " last bytes",
+         "the 8 bytes of the fingerprint");
+  }
+  const size_t end = reader.position();
+  uint64_t stored = 0;
+  for (size_t i = 0; i < kFingerprintBytes; ++i) {
+    stored |= uint64_t{reader.byte("a fingerprint")} << (8 * i);
+  }
+  if (siphash_2_4(bytes.first(end)) != stored) {
+    fail(end, "another fingerprint", "the fingerprint of the bytes before it");
+  }
+  return std::shared_ptr<const CdfTable>(
+      new CdfTable(std::move(cdf), slots, std::move(offsets), precision, flags == 1));
+}
+
+}  // namespace fastcoder
