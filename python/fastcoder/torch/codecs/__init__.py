@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image codecs built from the transforms and entropy models of this package."""
+
+from fastcoder.torch.codecs.base import CodecOutput, ImageCodec
+from fastcoder.torch.codecs.factorized import FactorizedPrior
+from fastcoder.torch.codecs.hyperprior import ScaleHyperprior
+
+CODECS: dict[str, type[FactorizedPrior] | type[ScaleHyperprior]] = {
+    codec.name: codec for codec in (FactorizedPrior, ScaleHyperprior)
+}
+
+__all__ = ["CODECS", "CodecOutput", "FactorizedPrior", "ImageCodec", "ScaleHyperprior"]

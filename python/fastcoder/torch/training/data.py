@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training images: a folder of photographs of any size, random crops with flips, kept in memory.
+
+Decoding a photograph takes a hundred times longer than cutting a crop from it, so decoded images
+stay in memory up to a budget; what does not fit is decoded again when it is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
+
+
+class BrokenImageWarning(UserWarning):
+    """A file with an image suffix that could not be read; it is left out."""
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All image files below `folder`, sorted by path.
+
+    Raises:
+        FileNotFoundError: the folder does not exist or holds no image.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"data = {str(folder)!r}, expected an existing folder")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(
+            f"data = {str(folder)!r}, expected a folder with images ({', '.join(sorted(SUFFIXES))})"
+        )
+    return paths
+
+
+def split_holdout(paths: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]:
+    """Sets `count` images aside, chosen by a hash of their names: (training, held out).
+
+    The choice depends on nothing but names, so it survives new images, a resumed run and a
+    different machine.
+    """
+    if not 0 <= count < len(paths):
+        raise ValueError(f"holdout = {count}, expected 0 <= holdout < {len(paths)}")
+    ranked = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
+    return sorted(ranked[count:]), sorted(ranked[:count])
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Decodes a file to RGB: uint8 (H, W, 3). Raises OSError or ValueError if it is broken."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [0, 1], in channels_last memory order."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255.0)
+
+
+class CropSource:
+    """Endless batches of random crops; the next one is prepared while the present one is used.
+
+    Args:
+        paths: image files. A broken one is reported by a BrokenImageWarning and left out.
+        crop: side of the square crops, in pixels. Smaller images are mirrored up to it.
+        batch: crops per batch.
+        seed: of the random choices.
+        memory: bytes of decoded images to keep.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], crop: int, batch: int, seed: int, memory: int = 4 << 30
+    ) -> None:
+        self._paths = list(paths)
+        self._crop = crop
+        self._batch = batch
+        self._random = np.random.default_rng(seed)
+        self._memory = memory
+        self._cache: dict[Path, NDArray[np.uint8]] = {}
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="crops")
+        self._next = self._worker.submit(self._make_batch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the background thread."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def next(self) -> NDArray[np.uint8]:
+        """The next batch: uint8 (batch, crop, crop, 3).
+
+        Raises:
+            ValueError: no readable image is left.
+        """
+        with self._lock:
+            pixels = self._next.result()
+            self._next = self._worker.submit(self._make_batch)
+        return pixels
+
+    def _make_batch(self) -> NDArray[np.uint8]:
+        pixels = np.empty((self._batch, self._crop, self._crop, 3), np.uint8)
+        for row in pixels:
+            row[...] = self._make_crop()
+        return pixels
+
+    def _make_crop(self) -> NDArray[np.uint8]:
+        image = self._draw()
+        top, left = (int(self._random.integers(0, side - self._crop + 1)) for side in image.shape[:2])
+        crop = image[top : top + self._crop, left : left + self._crop]
+        if self._random.random() < 0.5:
+            crop = crop[:, ::-1]
+        if self._random.random() < 0.5:
+            crop = crop[::-1]
+        return crop
+
+    def _draw(self) -> NDArray[np.uint8]:
+        """A random image of at least crop x crop; broken files leave the list on the way."""
+        while self._paths:
+            position = int(self._random.integers(len(self._paths)))
+            path = self._paths[position]
+            image = self._cache.get(path)
+            if image is not None:
+                return image
+            try:
+                image = read_image(path)
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                warnings.warn(f"{path}: {error}; left out", BrokenImageWarning, stacklevel=2)
+                del self._paths[position]
+                continue
+            missing = [(0, max(0, self._crop - side)) for side in image.shape[:2]]
+            image = np.pad(image, [*missing, (0, 0)], mode="symmetric")
+            if image.nbytes <= self._memory:
+                self._memory -= image.nbytes
+                self._cache[path] = image
+            return image
+        raise ValueError("data = no readable image, expected at least one")

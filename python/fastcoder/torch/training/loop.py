@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training of an image codec: loss = lmbda * 255^2 * MSE + bits per pixel.
+
+A run is described by a TrainConfig and leaves in its folder: `checkpoint.pt` (everything needed to
+go on), `log.csv` and `model.safetensors` (the averaged weights, for use). Files are written whole
+and then renamed, so that an interrupted run never leaves half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fastcoder.torch.codecs import CODECS, ImageCodec
+from fastcoder.torch.codecs.base import CodecOutput, LatentMode
+from fastcoder.torch.training.data import (
+    CropSource,
+    find_images,
+    read_image,
+    split_holdout,
+    to_tensor,
+)
+from fastcoder.torch.training.log import CsvLog
+from fastcoder.torch.training.optimizers import Soap
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Options of a training run.
+
+    Attributes:
+        data: folder of training images, searched recursively.
+        out: folder of the run.
+        model: "scale-hyperprior" or "factorized-prior".
+        channels: N, hidden channels.
+        latent_channels: M, channels of the latents.
+        lmbda: weight of the distortion; larger means better and bigger images.
+        steps: number of optimizer steps.
+        minutes: time budget; the schedule follows whichever of steps and minutes is further.
+        batch: crops per step.
+        crop: side of a crop, a multiple of 64.
+        optimizer: "adam" or "soap".
+        lr: peak learning rate.
+        final_lr: learning rate at the end, as a fraction of lr.
+        warmup: steps of linear increase.
+        schedule: "cosine", "step" (a tenth in three steps of equal length) or "constant".
+        decay_from: fraction of the run after which the schedule starts to decay.
+        clip: largest norm of the gradient; 0 means no clipping.
+        ema: decay of the weight average that is validated and exported.
+        ste_from: fraction of the run from which the image is made of rounded latents (gradient of
+            the identity) while the rate goes on with noise; 1 means never.
+        bf16: bfloat16 autocast; None means where the processor has it.
+        holdout: images set aside for validation.
+        validate_every: steps between validations.
+        checkpoint_minutes: minutes between checkpoints.
+        resume: go on from out/checkpoint.pt; schedule options may differ.
+        init: checkpoint whose averaged weights are the start of a new run.
+        device: "auto", "cpu", "cuda" or any torch device.
+        seed: of the weights, crops and noise.
+        progress: show a progress bar.
+    """
+
+    data: Path
+    out: Path
+    model: str = "scale-hyperprior"
+    channels: int = 128
+    latent_channels: int = 192
+    lmbda: float = 0.013
+    steps: int = 500_000
+    minutes: float | None = None
+    batch: int = 8
+    crop: int = 256
+    optimizer: Literal["adam", "soap"] = "adam"
+    lr: float = 3e-4
+    final_lr: float = 0.01
+    warmup: int = 500
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    decay_from: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    ste_from: float = 1.0
+    bf16: bool | None = None
+    holdout: int = 0
+    validate_every: int = 2000
+    checkpoint_minutes: float = 5.0
+    resume: bool = False
+    init: Path | None = None
+    device: str = "auto"
+    seed: int = 0
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an option outside its interval."""
+        if self.model not in CODECS:
+            raise ValueError(f"model = {self.model!r}, expected one of {', '.join(CODECS)}")
+        positive = ("channels", "latent_channels", "steps", "batch", "validate_every")
+        for option in (*positive, "lmbda", "lr", "checkpoint_minutes"):
+            value = getattr(self, option)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{option} = {value}, expected 0 < {option} < inf")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise ValueError(f"minutes = {self.minutes}, expected 0 < minutes < inf")
+        if self.crop < 64 or self.crop % 64:
+            raise ValueError(f"crop = {self.crop}, expected a positive multiple of 64")
+        for option in ("final_lr", "decay_from", "ste_from"):
+            value = getattr(self, option)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{option} = {value}, expected 0 <= {option} <= 1")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema = {self.ema}, expected 0 <= ema < 1")
+        if self.resume and self.init is not None:
+            raise ValueError("init = given, expected either resume or init, not both")
+
+
+def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
+    """Learning rate of a step; `progress` in [0, 1] is the part of the run that is done."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    done = max(0.0, progress - config.decay_from) / max(1e-9, 1.0 - config.decay_from)
+    done = min(1.0, done)
+    if config.schedule == "cosine":
+        factor = config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * done))
+    elif config.schedule == "step":
+        factor = max(config.final_lr, 0.1 ** min(2, int(done * 3)))
+    else:
+        factor = 1.0
+    return config.lr * warm * factor
+
+
+class Trainer:
+    """One run: owns the model, its average, the optimizer and the counters."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        name = ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else ""
+        self.device = torch.device(name or config.device)
+        torch.manual_seed(config.seed)
+        model = CODECS[config.model](config.channels, config.latent_channels)
+        self.model: ImageCodec = model.to(self.device, memory_format=torch.channels_last)
+        self.step = 0
+        self.seconds = 0.0
+        self.skipped = 0
+        if config.init is not None:
+            self.model.load_state_dict(_read_checkpoint(config.init, config)["average"])
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.optimizer = self._make_optimizer()
+        if config.resume:
+            self._restore(_read_checkpoint(self.checkpoint_path, config))
+        self.autocast = config.bf16 if config.bf16 is not None else _has_bf16(self.device)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the run keeps its state."""
+        return self.config.out / "checkpoint.pt"
+
+    @property
+    def progress(self) -> float:
+        """Part of the run that is done, in [0, 1]."""
+        done = self.step / self.config.steps
+        if self.config.minutes is not None:
+            done = max(done, self.seconds / (60 * self.config.minutes))
+        return min(1.0, done)
+
+    def train_step(self, crops: Tensor) -> dict[str, Tensor]:
+        """One optimizer step on crops (N, 3, H, W) in [0, 1]; returns loss, bpp and mse."""
+        config = self.config
+        progress = self.progress
+        rate = learning_rate(config, self.step, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        mode: LatentMode = "ste" if progress >= config.ste_from else "noise"
+        self.model.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            output = self.model(crops, mode)
+        losses = rate_distortion(output, crops, config.lmbda)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        limit = config.clip if config.clip > 0 else math.inf
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        if bool(torch.isfinite(norm)):
+            self.optimizer.step()
+            self._average_weights()
+        else:  # one broken batch must not destroy a long run
+            self.skipped += 1
+        self.step += 1
+        return {name: value.detach() for name, value in losses.items()}
+
+    def save(self) -> None:
+        """Writes the checkpoint atomically."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "skipped": self.skipped,
+            "config": {
+                name: str(value) if isinstance(value, Path) else value
+                for name, value in dataclasses.asdict(self.config).items()
+            },
+        }
+        write_atomically(self.checkpoint_path, state)
+
+    @torch.no_grad()
+    def validate(self, images: list[Tensor]) -> dict[str, float]:
+        """Mean loss, bpp and PSNR of the averaged weights with rounding, in full float32."""
+        totals = {"loss": 0.0, "bpp": 0.0, "psnr": 0.0}
+        for image in images:
+            crops = image.to(self.device)
+            output = self.average(crops, "round")
+            output = output._replace(image=output.image.clamp(0, 1))
+            losses = rate_distortion(output, crops, self.config.lmbda)
+            totals["loss"] += float(losses["loss"]) / len(images)
+            totals["bpp"] += float(losses["bpp"]) / len(images)
+            totals["psnr"] += psnr(float(losses["mse"])) / len(images)
+        return totals
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        parameters = self.model.parameters()
+        if self.config.optimizer == "soap":
+            return Soap(parameters, self.config.lr)
+        return torch.optim.Adam(parameters, self.config.lr, fused=True)
+
+    def _average_weights(self) -> None:
+        # The average forgets the random start quickly: its memory grows with the steps done.
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.model.parameters()), 1.0 - decay
+            )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        if state["config"]["optimizer"] == self.config.optimizer:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self.step = int(state["step"])
+        self.seconds = float(state["seconds"])
+        self.skipped = int(state["skipped"])
+
+
+def train(config: TrainConfig) -> None:
+    """Runs a training to its end, or until Ctrl-C, which saves a checkpoint first.
+
+    Raises:
+        FileNotFoundError: no images, or no checkpoint to resume from.
+        FileExistsError: the folder holds a run and neither resume was asked for.
+        ValueError: an option is outside its interval or does not fit the checkpoint.
+        KeyboardInterrupt: after the checkpoint was saved.
+    """
+    paths, held_out = split_holdout(find_images(config.data), config.holdout)
+    config.out.mkdir(parents=True, exist_ok=True)
+    if not config.resume and (config.out / "checkpoint.pt").exists():
+        raise FileExistsError(f"out = {str(config.out)!r} holds a run, expected resume or a new one")
+    trainer = Trainer(config)
+    images = [_whole_blocks(to_tensor(read_image(path)[None])) for path in held_out]
+    seed = config.seed + trainer.step  # a resumed run draws new crops
+    with (
+        _interruptible() as interrupted,
+        CropSource(paths, config.crop, config.batch, seed) as source,
+        CsvLog(config.out / "log.csv", append=config.resume) as log,
+        tqdm(total=config.steps, initial=trainer.step, disable=not config.progress) as bar,
+    ):
+        _run(trainer, source, images, log, bar, interrupted)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _run(
+    trainer: Trainer,
+    source: CropSource,
+    images: list[Tensor],
+    log: CsvLog,
+    bar: tqdm[Any],
+    interrupted: list[int],
+) -> None:
+    config = trainer.config
+    saved = start = time.monotonic() - trainer.seconds
+    saved += trainer.seconds
+    sums: dict[str, Tensor] = {}
+    count = 0
+    while trainer.progress < 1 and not interrupted:
+        crops = to_tensor(source.next()).to(trainer.device, non_blocking=True)
+        for name, value in trainer.train_step(crops).items():
+            sums[name] = sums.get(name, 0) + value
+        count += 1
+        trainer.seconds = time.monotonic() - start
+        bar.update()
+        if count == 50 or trainer.progress >= 1:
+            means = {name: float(value) / count for name, value in sums.items()}
+            quality = psnr(means["mse"])
+            bar.set_postfix(
+                loss=f"{means['loss']:.4f}", bpp=f"{means['bpp']:.4f}", psnr=f"{quality:.2f}"
+            )
+            rate = learning_rate(config, trainer.step, trainer.progress)
+            log.write("train", trainer.step, trainer.seconds, rate, means, quality)
+            sums, count = {}, 0
+        if images and (trainer.step % config.validate_every == 0 or trainer.progress >= 1):
+            result = trainer.validate(images)
+            rate = learning_rate(config, trainer.step, trainer.progress)
+            log.write("validate", trainer.step, trainer.seconds, rate, result, result["psnr"])
+        if time.monotonic() - saved > 60 * config.checkpoint_minutes:
+            trainer.save()
+            saved = time.monotonic()
+    trainer.save()
+
+
+def rate_distortion(output: CodecOutput, target: Tensor, lmbda: float) -> dict[str, Tensor]:
+    """Loss, bits per pixel and mean squared error (of values in [0, 1]) of a batch."""
+    pixels = target.shape[0] * target.shape[-2] * target.shape[-1]
+    bpp = output.bits() / pixels
+    mse = (output.image.float() - target).square().mean()
+    return {"loss": lmbda * 255**2 * mse + bpp, "bpp": bpp, "mse": mse}
+
+
+def psnr(mse: float) -> float:
+    """Peak signal-to-noise ratio in dB of values in [0, 1]."""
+    return -10 * math.log10(max(mse, 1e-12))
+
+
+def write_atomically(path: Path, state: dict[str, Any]) -> None:
+    """Saves with torch.save beside `path`, then renames: a reader sees the old or the new file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_checkpoint(path: Path, config: TrainConfig) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint = {str(path)!r}, expected an existing file")
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    for option in ("model", "channels", "latent_channels"):
+        stored = state["config"][option]
+        if stored != getattr(config, option):
+            raise ValueError(
+                f"{option} = {getattr(config, option)!r}, expected {stored!r} as in {path}"
+            )
+    return state
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    # Without the instructions bfloat16 is emulated and slower than float32.
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def _whole_blocks(image: Tensor) -> Tensor:
+    """Cuts an image to multiples of 64, so that no padding enters the numbers."""
+    height, width = (max(64, side // 64 * 64) for side in image.shape[-2:])
+    return image[..., :height, :width]
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Turns the first Ctrl-C into an entry of a list, so that a step is never cut in two."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second one interrupts at once
+
+    try:
+        previous = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread: signals cannot be caught here
+        yield received
+        return
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGINT, previous)
