@@ -33,6 +33,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.torch.entropy_models", "fastcoder.torch.layers"),
     ("fastcoder.torch.codecs",),
     ("fastcoder.torch",),
+    ("fastcoder.torch.training",),
     ("fastcoder.cli",),
 ]
 CPP_FLOORS = ["base", "format", "simd", "coder", "python"]
