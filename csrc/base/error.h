@@ -16,6 +16,7 @@ enum class ErrorKind {
   kTruncated,    // the stream ends before its symbols do
   kCorrupt,      // the stream contradicts itself, the table or the indexes
   kVersion,      // written by a newer or older format
+  kIsa,          // an instruction set that is unknown or not available
 };
 
 // what() follows the grammar `<argument>[<position>] = <value>, expected <interval>`.

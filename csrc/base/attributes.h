@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that knows which compiler this is.
+#pragma once
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define FASTCODER_ALWAYS_INLINE __forceinline
+#define FASTCODER_UNLIKELY(condition) (condition)
+#else
+#define FASTCODER_ALWAYS_INLINE inline __attribute__((always_inline))
+#define FASTCODER_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#endif

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coder/blocks.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <type_traits>
+
+#include "base/error.h"
+#include "coder/cdf_table.h"
+
+namespace fastcoder {
+namespace {
+
+[[noreturn]] void throw_index(uint64_t position, int64_t index, uint64_t rows) {
+  throw Error(ErrorKind::kIndexRange, "indexes[" + std::to_string(position) +
+                                          "] = " + std::to_string(index) +
+                                          ", expected 0 <= index < " + std::to_string(rows));
+}
+
+// No branch in the loop: compilers turn it into a vector maximum. A negative index becomes a large
+// unsigned one.
+template <class Index>
+void check_indexes(const Index* indexes, uint64_t first, uint64_t count, uint64_t rows) {
+  using Unsigned = std::make_unsigned_t<Index>;
+  if (rows > std::numeric_limits<Unsigned>::max()) return;
+  Unsigned largest = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    largest = std::max(largest, static_cast<Unsigned>(indexes[i]));
+  }
+  if (largest < rows) return;
+  for (uint64_t i = 0; i < count; ++i) {
+    if (static_cast<Unsigned>(indexes[i]) >= rows) {
+      throw_index(first + i, static_cast<int64_t>(indexes[i]), rows);
+    }
+  }
+}
+
+}  // namespace
+
+KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t rows,
+                           BlockScratch& scratch) {
+  if (span.type == ElementType::kNone) return {nullptr, kIndexNone};
+  return visit_elements(span.data, span.type, [&](const auto* data) -> KernelIndexes {
+    using Index = std::remove_cvref_t<decltype(*data)>;
+    const Index* block = data + first;
+    check_indexes(block, first, count, rows);
+    if constexpr (std::is_same_v<Index, uint8_t>) return {block, kIndexUint8};
+    if constexpr (std::is_same_v<Index, uint16_t>) return {block, kIndexUint16};
+    if constexpr (std::is_same_v<Index, int32_t>) return {block, kIndexInt32};
+    // A table has fewer than 2^31 rows, so a checked index fits.
+    std::transform(block, block + count, scratch.indexes,
+                   [](Index index) { return static_cast<int32_t>(index); });
+    return {scratch.indexes, kIndexInt32};
+  });
+}
+
+KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count,
+                           BlockScratch& scratch) {
+  return visit_elements(span.data, span.type, [&](const auto* data) -> KernelSymbols {
+    using Symbol = std::remove_cvref_t<decltype(*data)>;
+    const Symbol* block = data + first;
+    if constexpr (std::is_same_v<Symbol, int8_t>) return {block, kSymbolInt8};
+    if constexpr (std::is_same_v<Symbol, int16_t>) return {block, kSymbolInt16};
+    if constexpr (std::is_same_v<Symbol, int32_t>) return {block, kSymbolInt32};
+    for (uint64_t i = 0; i < count; ++i) {
+      scratch.symbols[i] = static_cast<int32_t>(block[i]);
+      if constexpr (sizeof(Symbol) >= 4) {
+        if (static_cast<int64_t>(block[i]) != scratch.symbols[i]) {
+          throw Error(ErrorKind::kSymbolRange,
+                      "symbols[" + std::to_string(first + i) + "] = " + std::to_string(block[i]) +
+                          ", expected -2147483648 <= symbol <= 2147483647");
+        }
+      }
+    }
+    return {scratch.symbols, kSymbolInt32};
+  });
+}
+
+namespace {
+
+int64_t symbol_at(const KernelSymbols& symbols, uint64_t i) {
+  switch (symbols.type) {
+    case kSymbolInt8:
+      return static_cast<const int8_t*>(symbols.data)[i];
+    case kSymbolInt16:
+      return static_cast<const int16_t*>(symbols.data)[i];
+    default:
+      return static_cast<const int32_t*>(symbols.data)[i];
+  }
+}
+
+uint64_t index_at(const KernelIndexes& indexes, uint64_t i) {
+  switch (indexes.type) {
+    case kIndexUint8:
+      return static_cast<const uint8_t*>(indexes.data)[i];
+    case kIndexUint16:
+      return static_cast<const uint16_t*>(indexes.data)[i];
+    case kIndexInt32:
+      return static_cast<uint64_t>(static_cast<const int32_t*>(indexes.data)[i]);
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& indexes,
+                           uint64_t first, uint64_t count, const TableView& table) {
+  for (uint64_t i = 0; i < count; ++i) {
+    const RowView& row = table.rows[index_at(indexes, i)];
+    const int64_t symbol = symbol_at(symbols, i);
+    if (static_cast<uint64_t>(symbol - row.offset) < row.symbols) continue;
+    throw Error(ErrorKind::kSymbolRange,
+                "symbols[" + std::to_string(first + i) + "] = " + std::to_string(symbol) +
+                    ", expected " + std::to_string(row.offset) + " <= symbol <= " +
+                    std::to_string(int64_t{row.offset} + row.symbols - 1) + " (row " +
+                    std::to_string(index_at(indexes, i)) + " has no escape)");
+  }
+}
+
+void check_part(const Part& part) {
+  BlockScratch scratch;
+  const TableView& table = part.table->view();
+  for (uint64_t first = 0; first < part.count; first += kBlock) {
+    const uint64_t count = std::min(kBlock, part.count - first);
+    const KernelIndexes indexes = load_indexes(part.indexes, first, count, table.row_count, scratch);
+    const KernelSymbols symbols = load_symbols(part.symbols, first, count, scratch);
+    if (!table.escape) check_symbols_in_rows(symbols, indexes, first, count, table);
+  }
+}
+
+KernelSymbolType kernel_output_type(ElementType type) {
+  if (type == ElementType::kInt8) return kSymbolInt8;
+  if (type == ElementType::kInt16) return kSymbolInt16;
+  return kSymbolInt32;
+}
+
+bool is_kernel_type(ElementType type) {
+  return type == ElementType::kInt8 || type == ElementType::kInt16 || type == ElementType::kInt32;
+}
+
+void* element_address(const MutableSymbolSpan& span, uint64_t first) {
+  return visit_elements(span.data, span.type, [&](const auto* data) -> void* {
+    using Symbol = std::remove_cvref_t<decltype(*data)>;
+    return static_cast<Symbol*>(span.data) + first;
+  });
+}
+
+void store_symbols(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                   uint64_t count) {
+  visit_elements(span.data, span.type, [&](const auto* data) {
+    using Symbol = std::remove_cvref_t<decltype(*data)>;
+    Symbol* out = static_cast<Symbol*>(span.data) + first;
+    for (uint64_t i = 0; i < count; ++i) {
+      out[i] = static_cast<Symbol>(symbols[i]);
+      if (static_cast<int64_t>(out[i]) != symbols[i]) {
+        throw_symbol_outside_type(first + i, symbols[i], span.type);
+      }
+    }
+  });
+}
+
+void throw_symbol_outside_type(uint64_t position, int64_t symbol, ElementType type) {
+  const std::string interval = visit_elements(nullptr, type, [](const auto* data) {
+    using Limits = std::numeric_limits<std::remove_cvref_t<decltype(*data)>>;
+    return std::to_string(Limits::min()) + " <= symbol <= " + std::to_string(Limits::max());
+  });
+  throw Error(ErrorKind::kSymbolRange, "symbols[" + std::to_string(position) +
+                                           "] = " + std::to_string(symbol) + ", expected " +
+                                           interval + " (the dtype asked for)");
+}
+
+}  // namespace fastcoder

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coder/decoder.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/error.h"
+#include "base/little_endian.h"
+#include "coder/blocks.h"
+#include "coder/parallel.h"
+#include "format/params.h"
+#include "format/symbol_hash.h"
+#include "simd/dispatch.h"
+
+namespace fastcoder {
+namespace {
+
+std::string hex(uint64_t value, int digits) {
+  std::string text(static_cast<size_t>(digits), '0');
+  for (size_t i = text.size(); i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 15];
+  return text;
+}
+
+void check_width(const CdfTable& table, bool wide) {
+  if (!wide && table.precision() > static_cast<int>(Narrow::kPrecision)) {
+    throw Error(ErrorKind::kCorrupt, "table.precision = " + std::to_string(table.precision()) +
+                                         ", expected 1 <= precision <= 14 for a narrow stream");
+  }
+}
+
+void check_hash(uint32_t found, uint32_t stored) {
+  if (found == stored) return;
+  throw Error(ErrorKind::kCorrupt, "hash(symbols) = " + hex(found, 8) + ", expected " +
+                                       hex(stored, 8) +
+                                       ": the stream is damaged, or its indexes or table differ");
+}
+
+[[noreturn]] void throw_result(const KernelResult& result, uint64_t first, ElementType type) {
+  const uint64_t position = first + result.position;
+  const std::string where = "symbols[" + std::to_string(position) + "] = ";
+  switch (result.status) {
+    case Status::kTruncated:
+      throw Error(ErrorKind::kTruncated, where + "nothing, expected more bytes in the stream");
+    case Status::kEscapeTooLong:
+      throw Error(ErrorKind::kCorrupt, where + "an escape code, expected at most 31 leading zeros");
+    case Status::kEscapeOutOfRange:
+      throw Error(ErrorKind::kCorrupt, where + std::to_string(result.symbol) +
+                                           ", expected -2147483648 <= symbol <= 2147483647");
+    case Status::kEscapeUnannounced:
+      throw Error(ErrorKind::kCorrupt,
+                  where + "an escape, expected none in a segment without the escape flag");
+    case Status::kSymbolOutOfRange:
+    case Status::kOk:
+      break;
+  }
+  throw_symbol_outside_type(position, result.symbol, type);
+}
+
+}  // namespace
+
+SegmentDecoder::SegmentDecoder(const SegmentView& segment, bool wide) : wide_(wide) {
+  lanes_.lanes = 1u << (segment.flags & kLog2LanesMask);
+  lanes_.escapes_allowed = (segment.flags & kEscapesFlag) != 0;
+  const uint32_t state_bytes = wide ? Wide::kStateBytes : Narrow::kStateBytes;
+  ByteReader reader(segment.body);
+  for (uint32_t lane = 0; lane < lanes_.lanes; ++lane) {
+    const uint8_t* bytes = reader.read(state_bytes, "states of a segment").data();
+    uint64_t state = load_u32(bytes);
+    if (wide) state |= uint64_t{load_u16(bytes + 4)} << 32;
+    if (state < (wide ? Wide::kLower : Narrow::kLower)) {
+      throw Error(ErrorKind::kCorrupt, "state[" + std::to_string(lane) + "] = " +
+                                           std::to_string(state) + ", expected at least " +
+                                           (wide ? "2**32" : "2**16"));
+    }
+    lanes_.state[lane] = state;
+    lanes_.hash[lane] = kHashSeed;
+  }
+  lanes_.words = segment.body.data() + reader.position();
+  lanes_.words_end = segment.body.data() + segment.body.size();
+  lanes_.escapes = {lanes_.words, lanes_.words_end, 0};
+}
+
+void SegmentDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint64_t first,
+                          uint64_t count, const MutableSymbolSpan& symbols) {
+  const KernelTable& kernels = active_kernels();
+  const TableView& view = table.view();
+  const KernelSymbolType type = kernel_output_type(symbols.type);
+  const bool direct = is_kernel_type(symbols.type);
+  BlockScratch scratch;
+  for (uint64_t done = 0; done < count;) {
+    const uint64_t size = std::min(kBlock, count - done);
+    const uint64_t position = first + done;
+    const KernelIndexes rows = load_indexes(indexes, position, size, view.row_count, scratch);
+    void* out = direct ? element_address(symbols, position) : scratch.symbols;
+    const DecodeBlock block = {&view, rows.data, out, size,
+                               static_cast<uint32_t>(count_ % lanes_.lanes)};
+    const KernelResult result = kernels.decode[wide_][type][rows.type](block, lanes_);
+    if (result.status != Status::kOk) throw_result(result, position, symbols.type);
+    if (!direct) store_symbols(scratch.symbols, symbols, position, size);
+    count_ += size;
+    done += size;
+  }
+}
+
+uint32_t SegmentDecoder::finish(uint32_t hash) const {
+  if (count_ < lanes_.lanes) {
+    throw Error(ErrorKind::kCorrupt, "lanes = " + std::to_string(lanes_.lanes) +
+                                         ", expected at most the " + std::to_string(count_) +
+                                         " symbols of the segment");
+  }
+  const uint64_t lower = wide_ ? Wide::kLower : uint64_t{Narrow::kLower};
+  for (uint32_t lane = 0; lane < lanes_.lanes; ++lane) {
+    if (lanes_.state[lane] != lower) {
+      throw Error(ErrorKind::kCorrupt, "final state[" + std::to_string(lane) + "] = " +
+                                           std::to_string(lanes_.state[lane]) + ", expected " +
+                                           std::to_string(lower));
+    }
+    hash = fold_lane_hash(hash, lanes_.hash[lane]);
+  }
+  if (lanes_.escapes_allowed != (lanes_.escapes.position != 0)) {
+    throw Error(ErrorKind::kCorrupt, "escapes = 0, expected at least 1 in a segment with the flag");
+  }
+  if (lanes_.words != lanes_.escapes.lowest()) {
+    throw Error(ErrorKind::kCorrupt,
+                "bytes left = " + std::to_string(lanes_.escapes.lowest() - lanes_.words) +
+                    ", expected 0 after the last symbol of a segment");
+  }
+  if (!lanes_.escapes.padding_is_zero()) {
+    throw Error(ErrorKind::kCorrupt, "escape padding = 1, expected zero bits");
+  }
+  return hash;
+}
+
+void Decoder::pull(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
+                   const MutableSymbolSpan& symbols) {
+  const Decoder snapshot = *this;
+  try {
+    pull_unguarded(table, indexes, count, symbols);
+  } catch (...) {
+    *this = snapshot;
+    throw;
+  }
+}
+
+void Decoder::pull_unguarded(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
+                             const MutableSymbolSpan& symbols) {
+  if (!walker_.empty()) check_width(table, walker_.wide());
+  for (uint64_t done = 0; done < count;) {
+    if (in_segment_ && segment_.count() == walker_.segment_symbols() && !walker_.at_end()) {
+      hash_ = segment_.finish(hash_);
+      in_segment_ = false;
+    }
+    if (!in_segment_) {
+      if (walker_.at_end()) {
+        throw Error(ErrorKind::kTruncated, "symbols[" + std::to_string(done) +
+                                               "] = nothing, expected a stream with more symbols");
+      }
+      segment_ = SegmentDecoder(walker_.next(), walker_.wide());
+      in_segment_ = true;
+    }
+    const uint64_t room = walker_.segment_symbols() - segment_.count();
+    if (room == 0) {
+      throw Error(ErrorKind::kTruncated, "symbols[" + std::to_string(done) +
+                                             "] = nothing, expected a stream with more segments");
+    }
+    const uint64_t size = std::min(room, count - done);
+    segment_.pull(table, indexes, done, size, symbols);
+    done += size;
+  }
+}
+
+void Decoder::finish() const {
+  uint32_t hash = hash_;
+  if (in_segment_) hash = segment_.finish(hash);
+  if (!walker_.at_end()) {
+    throw Error(ErrorKind::kCorrupt, "segments left = 1 or more, expected all symbols to be pulled");
+  }
+  if (walker_.has_hash()) check_hash(hash, walker_.stored_hash());
+}
+
+void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,
+                     const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
+                     unsigned threads) {
+  ByteReader reader(stream);
+  const OneShotHeader header = read_one_shot_header(reader);
+  if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) {
+    throw Error(ErrorKind::kCorrupt, "table.fingerprint = " + hex(table.fingerprint(), 16) +
+                                         ", expected one that ends in " +
+                                         hex(header.fingerprint, 8) +
+                                         " (the table of the stream)");
+  }
+  if (header.count != count) {
+    throw Error(ErrorKind::kCorrupt, "len(indexes) = " + std::to_string(count) + ", expected " +
+                                         std::to_string(header.count) +
+                                         " (the symbols of the stream)");
+  }
+  SegmentWalker walker(stream.subspan(reader.position()));
+  if (walker.has_hash()) {
+    throw Error(ErrorKind::kCorrupt, "flags bit 6 = 1, expected 0 in a one-shot stream");
+  }
+  const bool wide = table.precision() > static_cast<int>(Narrow::kPrecision);
+  if (!walker.empty() && walker.wide() != wide) {
+    throw Error(ErrorKind::kCorrupt, "flags bit 4 = " + std::to_string(walker.wide()) +
+                                         ", expected " + std::to_string(wide) +
+                                         " for a table of precision " +
+                                         std::to_string(table.precision()));
+  }
+  // No more segments are collected than the caller's own count asks for.
+  std::vector<SegmentView> segments;
+  uint64_t size = 1;
+  uint64_t expected = 0;
+  while (!walker.at_end() && segments.size() <= expected) {
+    segments.push_back(walker.next());
+    size = std::min(walker.segment_symbols(), std::max<uint64_t>(count, 1));
+    expected = (count + size - 1) / size;
+  }
+  if (segments.size() != expected || !walker.at_end() || (count > 0 && expected == 0)) {
+    throw Error(ErrorKind::kCorrupt, "segments = " + std::to_string(segments.size()) +
+                                         ", expected " + std::to_string(expected) + " for " +
+                                         std::to_string(count) + " symbols");
+  }
+  std::vector<SegmentDecoder> decoders(segments.size());
+  parallel_for(segments.size(), threads, [&](uint64_t i) {
+    decoders[i] = SegmentDecoder(segments[i], wide);
+    decoders[i].pull(table, indexes, i * size, std::min(size, count - i * size), symbols);
+  });
+  uint32_t hash = 0;
+  for (const SegmentDecoder& decoder : decoders) hash = decoder.finish(hash);
+  check_hash(hash, header.hash);
+}
+
+}  // namespace fastcoder

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Symbols to streams. Mirror image of decoder.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "coder/cdf_table.h"
+#include "coder/spans.h"
+
+namespace fastcoder {
+
+struct EncodeOptions {
+  uint32_t lanes = 0;    // 0: chosen by the size of the result (docs/format.md 8)
+  uint64_t segment = 0;  // symbols per segment, a power of two; 0: chosen likewise
+  unsigned threads = 1;  // never changes a byte
+  bool check = false;    // append the symbol hash
+};
+
+// Throws Error(kValue) for lanes or a segment that the format does not have.
+void check_options(const EncodeOptions& options);
+
+// One self-checking stream with the one-shot header.
+std::vector<uint8_t> encode_one_shot(const Part& part, const EncodeOptions& options);
+
+// Collects copies of symbols until finish. A push that throws changes nothing.
+class Encoder {
+ public:
+  void push(std::shared_ptr<const CdfTable> table, const SymbolSpan& symbols,
+            const IndexSpan& indexes, uint64_t count);
+  // The stream, without header.
+  std::vector<uint8_t> finish(const EncodeOptions& options) const;
+
+ private:
+  // A push, copied in the narrowest types that hold it.
+  struct Pushed {
+    std::shared_ptr<const CdfTable> table;
+    std::vector<uint8_t> symbols;
+    std::vector<uint8_t> indexes;
+    Part part;
+  };
+  std::vector<Pushed> pushed_;
+};
+
+}  // namespace fastcoder

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an ISA offers: one encode and one decode function per width of state and per element type.
+// Kernels trust their callers: coder/blocks.cpp checks every value before a call. No STL here,
+// because this header crosses the ISA wall.
+#pragma once
+
+#include <stdint.h>
+
+#include "format/escape.h"
+#include "format/params.h"
+#include "simd/table_view.h"
+
+namespace fastcoder {
+
+// Element types that kernels read and write without a conversion; coder/blocks.cpp converts others.
+enum KernelSymbolType : uint32_t { kSymbolInt8, kSymbolInt16, kSymbolInt32, kSymbolTypes };
+enum KernelIndexType : uint32_t { kIndexNone, kIndexUint8, kIndexUint16, kIndexInt32, kIndexTypes };
+
+enum class Status : uint32_t {
+  kOk,
+  kTruncated,          // the words or the escape bits ended
+  kEscapeTooLong,      // an escape code with more than 31 leading zeros
+  kEscapeOutOfRange,   // an escaped symbol outside int32
+  kEscapeUnannounced,  // an escape slot in a segment without the escape flag
+  kSymbolOutOfRange,   // a symbol that the output type cannot hold
+};
+
+struct KernelResult {
+  Status status;
+  uint64_t position;  // of the symbol at fault within the block
+  int64_t symbol;     // its value, where there is one
+};
+
+// Symbol i of a block belongs to lane (first_lane + i) mod lanes.
+struct EncodeBlock {
+  const TableView* table;
+  const void* symbols;
+  const void* indexes;  // ignored for kIndexNone: every symbol uses row 0
+  uint64_t count;
+  uint32_t first_lane;
+};
+
+// An encoder's state between blocks. It visits blocks, and the symbols in them, last to first.
+struct EncodeLanes {
+  uint64_t state[kMaxLanes];
+  uint32_t hash_sum[kMaxLanes];    // sum of symbol * power, see finish_hash in coder/encoder.cpp
+  uint32_t hash_power[kMaxLanes];  // kHashMultiplier ^ (symbols seen by the lane)
+  uint32_t lanes;
+  uint8_t* cursor;       // words leave below it; the caller made room for one per symbol
+  Escape* escapes;       // room for one per symbol of the block, in the order of the visit
+  uint64_t escape_count;
+};
+
+struct DecodeBlock {
+  const TableView* table;
+  const void* indexes;
+  void* symbols;
+  uint64_t count;
+  uint32_t first_lane;
+};
+
+struct DecodeLanes {
+  uint64_t state[kMaxLanes];
+  uint32_t hash[kMaxLanes];
+  uint32_t lanes;
+  uint32_t escapes_allowed;
+  const uint8_t* words;      // next word
+  const uint8_t* words_end;  // no word is read past it
+  EscapeReader escapes;
+};
+
+// encode: pushes the symbols of a block.
+//   Requires  indexes[i] < table.row_count; a symbol outside a row only if the table has escapes.
+//   Threads   a pure function of its arguments.
+using EncodeFunction = void (*)(const EncodeBlock& block, EncodeLanes& lanes);
+
+// decode: pops the symbols of a block.
+//   Requires  0 <= indexes[i] < table.row_count; room for `count` symbols.
+//   Reads     nothing outside [words, words_end) and the escape reader's bytes.
+//   Returns   kOk, or what is wrong and where; symbols and lanes are then unspecified.
+using DecodeFunction = KernelResult (*)(const DecodeBlock& block, DecodeLanes& lanes);
+
+struct KernelTable {
+  const char* name;
+  // [0] narrow, [1] wide
+  EncodeFunction encode[2][kSymbolTypes][kIndexTypes];
+  DecodeFunction decode[2][kSymbolTypes][kIndexTypes];
+};
+
+}  // namespace fastcoder

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels on plain integers, written against the steps of format/. They are what every vector
+// kernel must agree with: symbols, final states, words used.
+// Everything is in an unnamed namespace, so that no weak symbol crosses the ISA wall.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/little_endian.h"
+#include "format/escape.h"
+#include "format/params.h"
+#include "format/rans_step.h"
+#include "format/symbol_hash.h"
+#include "simd/kernel_table.h"
+
+namespace fastcoder::FASTCODER_ISA {
+namespace {
+
+// Row of symbol i. kIndexNone is `void`: a table of one row needs no index array.
+template <class Index>
+struct RowOf {
+  static FASTCODER_ALWAYS_INLINE uint64_t at(const void* indexes, uint64_t i) {
+    return static_cast<uint64_t>(static_cast<const Index*>(indexes)[i]);
+  }
+};
+template <>
+struct RowOf<void> {
+  static FASTCODER_ALWAYS_INLINE uint64_t at(const void*, uint64_t) { return 0; }
+};
+
+template <class Width, class Symbol, class Index>
+void encode(const EncodeBlock& block, EncodeLanes& lanes) {
+  using State = typename Width::State;
+  const TableView& table = *block.table;
+  const Symbol* symbols = static_cast<const Symbol*>(block.symbols);
+  const uint32_t shift = Width::kPrecision - table.precision;
+  const uint32_t lane_mask = lanes.lanes - 1;
+  uint8_t* cursor = lanes.cursor;
+  for (uint64_t i = block.count; i-- > 0;) {
+    const RowView& row = table.rows[RowOf<Index>::at(block.indexes, i)];
+    const int32_t symbol = static_cast<int32_t>(symbols[i]);
+    uint64_t slot = static_cast<uint64_t>(int64_t{symbol} - row.offset);
+    if (FASTCODER_UNLIKELY(slot >= row.symbols)) {
+      lanes.escapes[lanes.escape_count++] = make_escape(symbol, row.offset, row.symbols);
+      slot = row.symbols;
+    }
+    const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
+    const uint32_t start = cdf[0] << shift;
+    const uint32_t frequency = (cdf[1] - cdf[0]) << shift;
+    const uint32_t lane = (block.first_lane + static_cast<uint32_t>(i)) & lane_mask;
+    lanes.state[lane] =
+        push_slot<Width>(static_cast<State>(lanes.state[lane]), start, frequency, cursor);
+    lanes.hash_sum[lane] += static_cast<uint32_t>(symbol) * lanes.hash_power[lane];
+    lanes.hash_power[lane] *= kHashMultiplier;
+  }
+  lanes.cursor = cursor;
+}
+
+// The symbol behind an escape slot, or what is wrong with it. Not inlined: almost never called.
+[[gnu::noinline]] KernelResult read_escape(const RowView& row, DecodeLanes& lanes, uint64_t i) {
+  if (!lanes.escapes_allowed) return {Status::kEscapeUnannounced, i, 0};
+  Escape escape = {1, 0};
+  switch (lanes.escapes.read(escape)) {
+    case EscapeReader::Result::kTruncated:
+      return {Status::kTruncated, i, 0};
+    case EscapeReader::Result::kTooLong:
+      return {Status::kEscapeTooLong, i, 0};
+    case EscapeReader::Result::kOk:
+      break;
+  }
+  const int64_t symbol = escaped_symbol(escape, row.offset, row.symbols);
+  if (symbol < INT32_MIN || symbol > INT32_MAX) return {Status::kEscapeOutOfRange, i, symbol};
+  return {Status::kOk, i, symbol};
+}
+
+template <class Width, class Symbol, class Index>
+KernelResult decode(const DecodeBlock& block, DecodeLanes& lanes) {
+  using State = typename Width::State;
+  const TableView& table = *block.table;
+  Symbol* symbols = static_cast<Symbol*>(block.symbols);
+  const uint32_t shift = Width::kPrecision - table.precision;
+  const uint32_t lane_mask = lanes.lanes - 1;
+  const uint8_t* words = lanes.words;
+  for (uint64_t i = 0; i < block.count; ++i) {
+    const RowView& row = table.rows[RowOf<Index>::at(block.indexes, i)];
+    const uint32_t* cdf = table.cdf + row.cdf_begin;
+    const uint32_t lane = (block.first_lane + static_cast<uint32_t>(i)) & lane_mask;
+    State state = static_cast<State>(lanes.state[lane]);
+
+    const uint32_t value = static_cast<uint32_t>(state & ((State{1} << Width::kPrecision) - 1));
+    const uint32_t row_value = value >> shift;
+    uint32_t slot = table.buckets[row.bucket_begin + (row_value >> row.bucket_shift)];
+    while (cdf[slot + 1] <= row_value) ++slot;  // ends: the row's last entry exceeds every value
+
+    state = pop_slot<Width>(state, value, cdf[slot] << shift, (cdf[slot + 1] - cdf[slot]) << shift);
+    if (state < Width::kLower) {
+      if (FASTCODER_UNLIKELY(lanes.words_end - words < 2)) return {Status::kTruncated, i, 0};
+      state = static_cast<State>(state << kWordBits | load_u16(words));
+      words += 2;
+    }
+    lanes.state[lane] = state;
+
+    int64_t symbol = int64_t{row.offset} + slot;
+    if (FASTCODER_UNLIKELY(slot >= row.symbols)) {
+      const KernelResult escaped = read_escape(row, lanes, i);
+      if (escaped.status != Status::kOk) return escaped;
+      symbol = escaped.symbol;
+    }
+    if (FASTCODER_UNLIKELY(symbol != static_cast<Symbol>(symbol))) {
+      return {Status::kSymbolOutOfRange, i, symbol};
+    }
+    symbols[i] = static_cast<Symbol>(symbol);
+    lanes.hash[lane] = hash_symbol(lanes.hash[lane], static_cast<int32_t>(symbol));
+  }
+  lanes.words = words;
+  return {Status::kOk, 0, 0};
+}
+
+}  // namespace
+}  // namespace fastcoder::FASTCODER_ISA
+
+// One row of function pointers per symbol type; the order is that of the enums in kernel_table.h.
+#define FASTCODER_KERNELS_OF_SYMBOL(function, Width, Symbol)              \
+  {&function<Width, Symbol, void>, &function<Width, Symbol, uint8_t>,     \
+   &function<Width, Symbol, uint16_t>, &function<Width, Symbol, int32_t>}
+#define FASTCODER_KERNELS_OF_WIDTH(function, Width)                                              \
+  {FASTCODER_KERNELS_OF_SYMBOL(function, Width, int8_t),                                         \
+   FASTCODER_KERNELS_OF_SYMBOL(function, Width, int16_t),                                        \
+   FASTCODER_KERNELS_OF_SYMBOL(function, Width, int32_t)}
+#define FASTCODER_KERNELS(function) \
+  {FASTCODER_KERNELS_OF_WIDTH(function, Narrow), FASTCODER_KERNELS_OF_WIDTH(function, Wide)}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scalar target: what every machine can run.
+#define FASTCODER_ISA scalar
+#include "simd/kernels_scalar-inl.h"
+
+namespace fastcoder::scalar {
+
+extern const KernelTable kKernels;
+constinit const KernelTable kKernels = {"scalar", FASTCODER_KERNELS(encode),
+                                        FASTCODER_KERNELS(decode)};
+
+}  // namespace fastcoder::scalar

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entropy coder for learned compression. Needs NumPy only; PyTorch is in fastcoder.torch."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+
+__version__ = _version("fastcoder")
+
+try:
+    from . import _core
+except ImportError as _error:
+    raise ImportError(
+        "fastcoder._core is missing: the extension was not compiled. "
+        "Install the package (pip install .) instead of importing the source folder."
+    ) from _error
+if __version__ != _core.VERSION:
+    raise ImportError(
+        f"fastcoder is {__version__} but fastcoder._core was built from {_core.VERSION}: reinstall"
+    )
+
+from . import isa as isa
+from .coding import cost as cost
+from .coding import decode as decode
+from .coding import decode_many as decode_many
+from .coding import encode as encode
+from .coding import encode_many as encode_many
+from .errors import ArgumentError as ArgumentError
+from .errors import ArgumentTypeError as ArgumentTypeError
+from .errors import CorruptStreamError as CorruptStreamError
+from .errors import FastcoderError as FastcoderError
+from .errors import FormatVersionError as FormatVersionError
+from .errors import IndexRangeError as IndexRangeError
+from .errors import IsaError as IsaError
+from .errors import ShapeError as ShapeError
+from .errors import StreamError as StreamError
+from .errors import SymbolRangeError as SymbolRangeError
+from .errors import TableError as TableError
+from .errors import TruncatedStreamError as TruncatedStreamError
+from .scales import DEFAULT_SCALE_LEVELS as DEFAULT_SCALE_LEVELS
+from .scales import scale_indexes as scale_indexes
+from .scales import scale_table as scale_table
+from .streaming import Decoder as Decoder
+from .streaming import Encoder as Encoder
+from .tables import CdfTable as CdfTable
+
+# A wrong FASTCODER_ISA is an error now, not at the first coded symbol.
+isa.active()
+
+__all__ = [
+    "DEFAULT_SCALE_LEVELS",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "CdfTable",
+    "CorruptStreamError",
+    "Decoder",
+    "Encoder",
+    "FastcoderError",
+    "FormatVersionError",
+    "IndexRangeError",
+    "IsaError",
+    "ShapeError",
+    "StreamError",
+    "SymbolRangeError",
+    "TableError",
+    "TruncatedStreamError",
+    "cost",
+    "decode",
+    "decode_many",
+    "encode",
+    "encode_many",
+    "isa",
+    "scale_indexes",
+    "scale_table",
+]

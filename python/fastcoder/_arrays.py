@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Array-likes to contiguous NumPy arrays: the only place that looks at types, dtypes and layout.
+
+Contiguous NumPy arrays, CPU tensors and buffers come through without a copy. Values are not looked
+at here; the native core checks them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .errors import ArgumentError, ArgumentTypeError, ShapeError
+
+__all__ = [
+    "SYMBOL_DTYPES",
+    "ArrayInput",
+    "as_array",
+    "as_bytes",
+    "as_count",
+    "as_flag",
+    "as_floats",
+    "as_indexes",
+    "as_integer",
+    "as_shape",
+    "as_symbols",
+    "contiguous",
+    "symbol_dtype",
+]
+
+# Anything with the buffer protocol or DLPack (NumPy arrays, CPU tensors, array.array, ...), or
+# nested sequences of numbers. Protocols cannot express all of it, so it is checked when called.
+ArrayInput: TypeAlias = Any
+
+SYMBOL_DTYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+INDEX_DTYPES = ("uint8", "uint16", "int32", "int64")
+
+_DLPACK_CPU = 1
+
+
+def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
+    """View ``value`` as a NumPy array of whatever dtype it has.
+
+    Raises:
+        ArgumentTypeError: If it is not array-like, or lives on a device.
+    """
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__"):
+        return _from_dlpack(value, name)
+    try:
+        if isinstance(value, Sequence) and not isinstance(value, (bytes, str)):
+            array = np.asarray(value)
+            # NumPy has no integers to look at and would say float64.
+            return array.astype(np.int32) if array.size == 0 else array
+        if not isinstance(value, (int, np.generic)):
+            value = memoryview(value)
+        return np.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArgumentTypeError(
+            f"type({name}) = {type(value).__name__}, expected an array ({error})"
+        ) from error
+
+
+def _from_dlpack(value: ArrayInput, name: str) -> NDArray[Any]:
+    device = value.__dlpack_device__()[0]
+    if device != _DLPACK_CPU:
+        raise ArgumentTypeError(
+            f"{name}.device = {getattr(value, 'device', device)}, expected cpu: call .cpu() first"
+        )
+    if getattr(value, "requires_grad", False):
+        value = value.detach()
+    try:
+        return np.from_dlpack(value)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise ArgumentTypeError(
+            f"{name}.dtype = {getattr(value, 'dtype', 'unknown')}, "
+            f"expected one that NumPy has ({error})"
+        ) from error
+
+
+def contiguous(array: NDArray[Any]) -> NDArray[Any]:
+    """``array`` itself if it is in C order, aligned and in native byte order, else a copy so."""
+    native = array.dtype.newbyteorder("=")
+    result: NDArray[Any] = np.require(array, dtype=native, requirements=["C", "A"])
+    return result
+
+
+def _as_integers(value: ArrayInput, name: str, dtypes: tuple[str, ...]) -> NDArray[Any]:
+    array = as_array(value, name)
+    if array.dtype.name not in dtypes:
+        raise ArgumentTypeError(f"{name}.dtype = {array.dtype}, expected {', '.join(dtypes)}")
+    return contiguous(array)
+
+
+def as_symbols(value: ArrayInput, name: str = "symbols") -> NDArray[Any]:
+    """Contiguous symbols of any dtype of ``SYMBOL_DTYPES``."""
+    return _as_integers(value, name, SYMBOL_DTYPES)
+
+
+def as_indexes(value: ArrayInput | None, rows: int) -> NDArray[Any] | None:
+    """Contiguous indexes, or None, which only a table of one row allows."""
+    if value is not None:
+        return _as_integers(value, "indexes", INDEX_DTYPES)
+    if rows != 1:
+        raise ArgumentError(f"indexes = None, expected an array for a table of {rows} rows")
+    return None
+
+
+def as_floats(value: ArrayInput, name: str) -> NDArray[Any]:
+    """Contiguous float32 or float64; float16 and integers are widened, exactly."""
+    array = as_array(value, name)
+    if array.dtype.name not in ("float32", "float64"):
+        if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
+            raise ArgumentTypeError(
+                f"{name}.dtype = {array.dtype}, expected float32, float64 or integers"
+            )
+        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    return contiguous(array)
+
+
+def symbol_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """The dtype that decoded symbols are asked for."""
+    try:
+        result = np.dtype(dtype)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"dtype = {dtype!r}, expected {', '.join(SYMBOL_DTYPES)}"
+        ) from error
+    if result.name not in SYMBOL_DTYPES or not result.isnative:
+        raise ArgumentTypeError(f"dtype = {result}, expected {', '.join(SYMBOL_DTYPES)}")
+    return result
+
+
+def as_integer(value: SupportsIndex, name: str) -> int:
+    """An integer argument; a float or a bool is a type error."""
+    if isinstance(value, (bool, np.bool_)):
+        raise ArgumentTypeError(f"type({name}) = bool, expected int")
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected int") from error
+
+
+def as_count(value: SupportsIndex | None, name: str, low: int, high: int) -> int:
+    """An integer in ``[low, high]``; None stands for 0, "choose for me"."""
+    if value is None:
+        return 0
+    result = as_integer(value, name)
+    if not low <= result <= high:
+        raise ArgumentError(f"{name} = {result}, expected {low} <= {name} <= {high}")
+    return result
+
+
+def as_flag(value: bool, name: str) -> bool:
+    """A bool argument: anything else is more likely a misplaced argument than a truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected bool")
+    return bool(value)
+
+
+def as_shape(value: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
+    """A shape given as an integer or a sequence of integers."""
+    sizes = tuple(value) if isinstance(value, Sequence) else (value,)
+    shape = tuple(as_integer(size, f"shape[{axis}]") for axis, size in enumerate(sizes))
+    for axis, size in enumerate(shape):
+        if size < 0:
+            raise ShapeError(f"shape[{axis}] = {size}, expected size >= 0")
+    return shape
+
+
+def as_bytes(value: Any, name: str) -> bytes:
+    """Bytes, or a copy of another buffer of bytes."""
+    if isinstance(value, bytes):
+        return value
+    try:
+        return bytes(memoryview(value))
+    except TypeError as error:
+        raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected bytes") from error
