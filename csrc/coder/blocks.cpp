@@ -77,8 +77,6 @@ KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t coun
   });
 }
 
-namespace {
-
 int64_t symbol_at(const KernelSymbols& symbols, uint64_t i) {
   switch (symbols.type) {
     case kSymbolInt8:
@@ -102,8 +100,6 @@ uint64_t index_at(const KernelIndexes& indexes, uint64_t i) {
       return 0;
   }
 }
-
-}  // namespace
 
 void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& indexes,
                            uint64_t first, uint64_t count, const TableView& table) {

@@ -37,6 +37,10 @@ KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count
 KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count,
                            BlockScratch& scratch);
 
+// Element i of a loaded block.
+int64_t symbol_at(const KernelSymbols& symbols, uint64_t i);
+uint64_t index_at(const KernelIndexes& indexes, uint64_t i);
+
 // Checks a block against a table without escapes: every symbol must lie in its row.
 void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& indexes,
                            uint64_t first, uint64_t count, const TableView& table);

@@ -53,8 +53,8 @@ void check_slots(const char* name, size_t row, uint64_t slots, int precision, bo
 void check_offset(size_t row, int32_t offset, uint64_t symbols) {
   constexpr int64_t kLast = std::numeric_limits<int32_t>::max();
   if (symbols > 0 && offset > kLast - static_cast<int64_t>(symbols) + 1) {
-    fail(at("offsets", row) + " = " + std::to_string(offset) + ", expected <= " +
-         std::to_string(kLast - static_cast<int64_t>(symbols) + 1) +
+    fail(at("offsets", row) + " = " + std::to_string(offset) +
+         ", expected <= " + std::to_string(kLast - static_cast<int64_t>(symbols) + 1) +
          ", so that the last symbol is an int32");
   }
 }
@@ -165,8 +165,8 @@ void CdfTable::append_buckets(const RowView& row) {
 
 std::span<const uint32_t> CdfTable::cdf(size_t row) const {
   if (row >= rows()) {
-    throw Error(ErrorKind::kIndexRange, "row = " + std::to_string(row) + ", expected 0 <= row < " +
-                                            std::to_string(rows()));
+    throw Error(ErrorKind::kIndexRange,
+                "row = " + std::to_string(row) + ", expected 0 <= row < " + std::to_string(rows()));
   }
   return std::span(cdf_).subspan(row_views_[row].cdf_begin, size_t{row_views_[row].slots} + 1);
 }
@@ -175,9 +175,8 @@ std::shared_ptr<const CdfTable> CdfTable::from_cdf(std::span<const uint32_t> cdf
                                                    std::span<const uint32_t> slots,
                                                    std::span<const int32_t> offsets, int precision,
                                                    bool escape) {
-  return std::shared_ptr<const CdfTable>(new CdfTable({cdf.begin(), cdf.end()}, slots,
-                                                      {offsets.begin(), offsets.end()}, precision,
-                                                      escape));
+  return std::shared_ptr<const CdfTable>(new CdfTable(
+      {cdf.begin(), cdf.end()}, slots, {offsets.begin(), offsets.end()}, precision, escape));
 }
 
 std::shared_ptr<const CdfTable> CdfTable::from_pmf(std::span<const double> pmf,
@@ -215,8 +214,8 @@ std::shared_ptr<const CdfTable> CdfTable::from_pmf(std::span<const double> pmf,
     fail("pmf has " + std::to_string(pmf.size()) + " values, expected " + std::to_string(begin) +
          ", the sum of lengths");
   }
-  return std::shared_ptr<const CdfTable>(new CdfTable(
-      std::move(cdf), slots, {offsets.begin(), offsets.end()}, precision, escape));
+  return std::shared_ptr<const CdfTable>(
+      new CdfTable(std::move(cdf), slots, {offsets.begin(), offsets.end()}, precision, escape));
 }
 
 }  // namespace fastcoder

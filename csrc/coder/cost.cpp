@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coder/cost.h"
 
-#include <bit>
-#include <string>
+#include <algorithm>
 #include <vector>
 
-#include "base/error.h"
+#include "coder/blocks.h"
+#include "coder/cdf_table.h"
 #include "coder/numeric.h"
+#include "format/escape.h"
 
 namespace fastcoder {
 namespace {
@@ -27,57 +28,31 @@ std::vector<double> all_slot_bits(const TableView& table) {
   return bits;
 }
 
-double bypass_bits(const RowView& row, int64_t symbol) {
-  const int64_t slot = symbol - row.offset;
-  const uint64_t distance = slot < 0 ? static_cast<uint64_t>(-slot)
-                                     : static_cast<uint64_t>(slot) - row.symbols + 1;
-  const int exponent = 63 - std::countl_zero(distance);
-  return 2 * exponent + 1 + 1;
-}
-
-[[noreturn]] void fail_index(size_t i, int32_t index, size_t rows) {
-  throw Error(ErrorKind::kIndexRange, "indexes[" + std::to_string(i) +
-                                          "] = " + std::to_string(index) +
-                                          ", expected 0 <= index < " + std::to_string(rows));
-}
-
-[[noreturn]] void fail_symbol(size_t i, int32_t symbol, const RowView& row) {
-  throw Error(ErrorKind::kSymbolRange,
-              "symbols[" + std::to_string(i) + "] = " + std::to_string(symbol) + ", expected " +
-                  std::to_string(row.offset) + " <= symbol <= " +
-                  std::to_string(row.offset + static_cast<int64_t>(row.symbols) - 1) +
-                  ": the table has no escape");
-}
-
 }  // namespace
 
-double cost(std::span<const int32_t> symbols, std::span<const int32_t> indexes,
-            const CdfTable& table) {
-  const bool one_row = indexes.empty() && table.rows() == 1;
-  if (!one_row && indexes.size() != symbols.size()) {
-    throw Error(ErrorKind::kValue, "len(indexes) = " + std::to_string(indexes.size()) +
-                                       ", expected " + std::to_string(symbols.size()) +
-                                       ", one for each symbol");
-  }
-  const TableView& view = table.view();
+double cost(const Part& part) {
+  const TableView& table = part.table->view();
   uint64_t slots = 0;
-  for (uint64_t r = 0; r < view.row_count; ++r) slots += view.rows[r].slots;
+  for (uint64_t r = 0; r < table.row_count; ++r) slots += table.rows[r].slots;
   // A logarithm costs as much as several look-ups: either way the same numbers are added.
   const std::vector<double> ready =
-      symbols.size() > slots ? all_slot_bits(view) : std::vector<double>();
+      part.count > slots ? all_slot_bits(table) : std::vector<double>();
+  BlockScratch scratch;
   double bits = 0.0;
-  for (size_t i = 0; i < symbols.size(); ++i) {
-    const int32_t index = one_row ? 0 : indexes[i];
-    if (index < 0 || static_cast<uint64_t>(index) >= view.row_count) {
-      fail_index(i, index, table.rows());
+  for (uint64_t first = 0; first < part.count; first += kBlock) {
+    const uint64_t count = std::min(kBlock, part.count - first);
+    const KernelIndexes indexes = load_indexes(part.indexes, first, count, table.row_count, scratch);
+    const KernelSymbols symbols = load_symbols(part.symbols, first, count, scratch);
+    if (!table.escape) check_symbols_in_rows(symbols, indexes, first, count, table);
+    for (uint64_t i = 0; i < count; ++i) {
+      const RowView& row = table.rows[index_at(indexes, i)];
+      const int32_t symbol = static_cast<int32_t>(symbol_at(symbols, i));
+      const uint64_t slot = static_cast<uint64_t>(int64_t{symbol} - row.offset);
+      const bool inside = slot < row.symbols;
+      const uint32_t k = inside ? static_cast<uint32_t>(slot) : row.symbols;
+      bits += ready.empty() ? slot_bits(table, row, k) : ready[row.cdf_begin + k];
+      if (!inside) bits += escape_bits(make_escape(symbol, row.offset, row.symbols));
     }
-    const RowView& row = view.rows[index];
-    const int64_t slot = int64_t{symbols[i]} - row.offset;
-    const bool inside = slot >= 0 && slot < int64_t{row.symbols};
-    if (!inside && view.escape == 0) fail_symbol(i, symbols[i], row);
-    const uint32_t k = inside ? static_cast<uint32_t>(slot) : row.symbols;
-    bits += ready.empty() ? slot_bits(view, row, k) : ready[row.cdf_begin + k];
-    if (!inside) bits += bypass_bits(row, symbols[i]);
   }
   return bits;
 }

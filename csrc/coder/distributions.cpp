@@ -55,8 +55,8 @@ double row_reach(Survival survival, double scale, double tail_mass, double quant
 
 void check_arguments(std::span<const double> scales, int precision, double tail_mass) {
   if (precision < 1 || precision > kMaxPrecision) {
-    throw Error(ErrorKind::kTable, "precision = " + std::to_string(precision) +
-                                       ", expected 1 <= precision <= 16");
+    throw Error(ErrorKind::kTable,
+                "precision = " + std::to_string(precision) + ", expected 1 <= precision <= 16");
   }
   if (!(tail_mass > 0.0 && tail_mass < 1.0)) {
     throw Error(ErrorKind::kTable,
@@ -64,8 +64,8 @@ void check_arguments(std::span<const double> scales, int precision, double tail_
   }
   for (size_t i = 0; i < scales.size(); ++i) {
     if (!(scales[i] >= kLeastScale) || !numeric::is_finite(scales[i])) {
-      throw Error(ErrorKind::kTable, "scales[" + std::to_string(i) + "] = " +
-                                         numeric::text_of(scales[i]) + ", expected " +
+      throw Error(ErrorKind::kTable, "scales[" + std::to_string(i) +
+                                         "] = " + numeric::text_of(scales[i]) + ", expected " +
                                          numeric::text_of(kLeastScale) + " <= scale < inf");
     }
   }
@@ -112,11 +112,10 @@ std::shared_ptr<const CdfTable> symmetric_table(Survival survival, std::span<con
   for (size_t i = 0; i < scales.size(); ++i) {
     const double exact_reach = row_reach(survival, scales[i], tail_mass, quantile);
     if (2.0 * exact_reach + 2.0 > limit) {
-      throw Error(ErrorKind::kTable, "scales[" + std::to_string(i) + "] = " +
-                                         numeric::text_of(scales[i]) + " needs " +
-                                         numeric::text_of(2.0 * exact_reach + 2.0) +
-                                         " slots, expected <= " + numeric::text_of(limit) +
-                                         " slots, 2^precision");
+      throw Error(ErrorKind::kTable,
+                  "scales[" + std::to_string(i) + "] = " + numeric::text_of(scales[i]) + " needs " +
+                      numeric::text_of(2.0 * exact_reach + 2.0) +
+                      " slots, expected <= " + numeric::text_of(limit) + " slots, 2^precision");
     }
     const uint32_t reach = static_cast<uint32_t>(exact_reach);
     row_masses(survival, scales[i], reach, masses);

@@ -28,12 +28,12 @@ std::vector<double> scale_table(double minimum, double maximum, int levels);
 // +-(c + 1/2). Rows are quantized by quantize_pmf and then made symmetric: of two mirrored symbols
 // that differ by a count, the count goes to the symbol 0.
 //
-// `scales` are normal numbers > 0, in any order; 0 < tail_mass < 1. Throws Error(kTable), also when a
-// row needs more than 2^precision slots.
+// `scales` are normal numbers > 0, in any order; 0 < tail_mass < 1. Throws Error(kTable), also when
+// a row needs more than 2^precision slots.
 std::shared_ptr<const CdfTable> gaussian_table(std::span<const double> scales, int precision,
                                                double tail_mass);  // scale: standard deviation
 std::shared_ptr<const CdfTable> laplace_table(std::span<const double> scales, int precision,
-                                              double tail_mass);   // density exp(-|x|/s) / 2s
+                                              double tail_mass);  // density exp(-|x|/s) / 2s
 std::shared_ptr<const CdfTable> logistic_table(std::span<const double> scales, int precision,
                                                double tail_mass);  // P(X > x) = 1 / (1 + exp(x/s))
 

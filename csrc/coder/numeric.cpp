@@ -9,9 +9,9 @@
 namespace fastcoder::numeric {
 namespace {
 
-constexpr double kLog2E = 0x1.71547652b82fep+0;     // 1 / ln 2
-constexpr double kLn2High = 0x1.62e42feep-1;        // 32 bits: an exponent times it is exact
-constexpr double kLn2Low = 0x1.a39ef35793c76p-33;   // ln 2 - kLn2High
+constexpr double kLog2E = 0x1.71547652b82fep+0;    // 1 / ln 2
+constexpr double kLn2High = 0x1.62e42feep-1;       // 32 bits: an exponent times it is exact
+constexpr double kLn2Low = 0x1.a39ef35793c76p-33;  // ln 2 - kLn2High
 constexpr double kPi = 0x1.921fb54442d18p+1;
 constexpr double kTwoOverSqrtPi = 0x1.20dd750429b6dp+0;
 constexpr double kSqrtTwo = 0x1.6a09e667f3bcdp+0;

@@ -21,15 +21,13 @@ static_assert(std::numeric_limits<double>::is_iec559);
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // x is neither NaN nor infinite; decided on the bits, so that no compiler flag can remove it.
-constexpr bool is_finite(double x) {
-  return (std::bit_cast<uint64_t>(x) >> 52 & 0x7ff) != 0x7ff;
-}
+constexpr bool is_finite(double x) { return (std::bit_cast<uint64_t>(x) >> 52 & 0x7ff) != 0x7ff; }
 
 // Measured against long double in tests/cpp/test_tables.cpp, which fails above these bounds:
-double exp(double x);    // relative error < 4e-16 wherever the result is normal
-double log(double x);    // x > 0 and normal; relative error < 6e-16
-double log2(double x);   // x > 0 and normal; relative error < 6e-16; exact at powers of two
-double erfc(double x);   // relative error < 4e-15 up to x = 26.5, where it becomes 0
+double exp(double x);   // relative error < 4e-16 wherever the result is normal
+double log(double x);   // x > 0 and normal; relative error < 6e-16
+double log2(double x);  // x > 0 and normal; relative error < 6e-16; exact at powers of two
+double erfc(double x);  // relative error < 4e-15 up to x = 26.5, where it becomes 0
 
 // log2(1 + 1 / n) for n >= 1: what one more count is worth. Relative error < 6e-16, and strictly
 // decreasing in n up to 2^16, on which the optimality of pmf_quantizer.cpp rests.

@@ -124,8 +124,7 @@ class Allocation {
     }
   }
   void settle_held() {
-    while (!held_.empty() &&
-           held_.front().frequency + 1 != frequencies_[held_.front().position]) {
+    while (!held_.empty() && held_.front().frequency + 1 != frequencies_[held_.front().position]) {
       std::pop_heap(held_.begin(), held_.end(), worth_more);
       held_.pop_back();
     }

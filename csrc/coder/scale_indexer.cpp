@@ -24,7 +24,8 @@ constexpr size_t kMaxScales = 65536;
 void check_increasing(const char* name, std::span<const double> values, bool strictly) {
   double previous = 0.0;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (!(values[i] > 0.0) || !numeric::is_finite(values[i])) fail(name, i, values[i], "> 0, finite");
+    if (!(values[i] > 0.0) || !numeric::is_finite(values[i]))
+      fail(name, i, values[i], "> 0, finite");
     if (values[i] < previous || (strictly && values[i] == previous)) {
       fail(name, i, values[i], (strictly ? "> " : ">= ") + numeric::text_of(previous));
     }
@@ -71,7 +72,8 @@ class CellSearch {
       if (window_ <= 1) break;
     }
     fill();
-    // Sentinels that no finite sigma exceeds: a window that starts at the last thresholds ends here.
+    // Sentinels that no finite sigma exceeds: a window that starts at the last thresholds ends
+    // here.
     thresholds_.insert(thresholds_.end(), window_ + 1, std::numeric_limits<Bits>::max());
   }
 
@@ -99,7 +101,8 @@ class CellSearch {
   uint64_t cells_with(int bits) const {
     if (thresholds_.empty()) return 2;
     const int shift = kMantissaBits - bits;
-    return static_cast<uint64_t>((thresholds_.back() >> shift) - (thresholds_.front() >> shift)) + 3;
+    return static_cast<uint64_t>((thresholds_.back() >> shift) - (thresholds_.front() >> shift)) +
+           3;
   }
 
   size_t widest_cell() const {
@@ -165,9 +168,9 @@ void search_all(const CellSearch<Float>& search, const Float* sigma, size_t coun
 template <typename Float, typename Index>
 void index_all(const Float* sigma, size_t count, std::span<const double> thresholds, Index* out) {
   if (thresholds.size() > std::numeric_limits<Index>::max()) {
-    throw Error(ErrorKind::kValue, "len(scales) = " + std::to_string(thresholds.size() + 1) +
-                                       ", expected <= " +
-                                       std::to_string(size_t{std::numeric_limits<Index>::max()} + 1));
+    throw Error(ErrorKind::kValue,
+                "len(scales) = " + std::to_string(thresholds.size() + 1) + ", expected <= " +
+                    std::to_string(size_t{std::numeric_limits<Index>::max()} + 1));
   }
   check_increasing("thresholds", thresholds, false);
   const CellSearch<Float> search(thresholds);

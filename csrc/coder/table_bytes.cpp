@@ -123,8 +123,8 @@ std::shared_ptr<const CdfTable> CdfTable::from_bytes(std::span<const uint8_t> by
 
   const uint32_t rows = reader.varint("a number of rows");
   if (rows < 1 || rows > reader.left() / 3) {
-    fail(6, std::to_string(rows) + " rows", "1 <= rows <= " + std::to_string(reader.left() / 3) +
-                                                ", a third of the bytes left");
+    fail(6, std::to_string(rows) + " rows",
+         "1 <= rows <= " + std::to_string(reader.left() / 3) + ", a third of the bytes left");
   }
   std::vector<uint32_t> cdf;
   std::vector<uint32_t> slots;
@@ -147,8 +147,7 @@ std::shared_ptr<const CdfTable> CdfTable::from_bytes(std::span<const uint8_t> by
       const size_t position = reader.position();
       const uint32_t below = reader.varint("a frequency - 1");
       if (below >= total - start) {
-        fail(position, std::to_string(below),
-             "a frequency - 1 < " + std::to_string(total - start));
+        fail(position, std::to_string(below), "a frequency - 1 < " + std::to_string(total - start));
       }
       start += below + 1;
       cdf.push_back(start);

@@ -243,7 +243,7 @@ double cost_of(const py::array& symbols, const std::optional<py::array>& indexes
 }
 
 Array<double> to_array(const std::vector<double>& values) {
-  return {static_cast<py::ssize_t>(values.size()), values.data()};
+  return Array<double>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 template <class Sigma>
