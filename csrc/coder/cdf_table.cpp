@@ -34,7 +34,7 @@ void check_precision(int precision) {
 
 void check_row_count(const char* name, size_t rows, size_t offsets) {
   if (rows < 1 || rows > kMaxRows) {
-    fail("rows = " + std::to_string(rows) + ", expected 1 <= rows <= 2147483648");
+    fail("rows = " + std::to_string(rows) + ", expected 1 <= rows <= 2147483647");
   }
   if (offsets != rows) {
     fail("len(offsets) = " + std::to_string(offsets) + ", expected " + std::to_string(rows) +

@@ -15,7 +15,7 @@
 namespace fastcoder {
 
 inline constexpr int kDefaultPrecision = 14;
-inline constexpr size_t kMaxRows = size_t{1} << 31;  // indexes are at most int32
+inline constexpr size_t kMaxRows = (size_t{1} << 31) - 1;  // indexes are at most int32
 
 // Immutable, so threads share one through std::shared_ptr<const CdfTable> without locks.
 //

@@ -42,7 +42,7 @@ void check_hash(uint32_t found, uint32_t stored) {
     case Status::kTruncated:
       throw Error(ErrorKind::kTruncated, where + "nothing, expected more bytes in the stream");
     case Status::kEscapeTooLong:
-      throw Error(ErrorKind::kCorrupt, where + "an escape code, expected at most 31 leading zeros");
+      throw Error(ErrorKind::kCorrupt, where + "an escape code, expected at most 32 leading zeros");
     case Status::kEscapeOutOfRange:
       throw Error(ErrorKind::kCorrupt, where + std::to_string(result.symbol) +
                                            ", expected -2147483648 <= symbol <= 2147483647");

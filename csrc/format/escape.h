@@ -11,24 +11,26 @@
 namespace fastcoder {
 
 struct Escape {
-  uint32_t distance;  // >= 1, from the row's nearest symbol
+  uint64_t distance;  // 1 to 2^32, from the row's nearest symbol
   uint32_t below;     // 1: below the row, 0: above it
 };
 
-// `symbol` lies outside [offset, offset + symbols). The distance fits 32 bits for every int32 pair.
+constexpr uint32_t kMaxEscapeLog2 = 32;
+
+// `symbol` lies outside [offset, offset + symbols).
 static inline Escape make_escape(int32_t symbol, int32_t offset, uint32_t symbols) {
   const int64_t above = int64_t{symbol} - offset - int64_t{symbols} + 1;
-  if (above >= 1) return {static_cast<uint32_t>(above), 0};
-  return {static_cast<uint32_t>(int64_t{offset} - symbol), 1};
+  if (above >= 1) return {static_cast<uint64_t>(above), 0};
+  return {static_cast<uint64_t>(int64_t{offset} - symbol), 1};
 }
 
-// The symbol as 64 bits: a hostile distance may leave int32, which the caller checks.
+// As 64 bits: a hostile distance (below 2^33) may leave int32, which the caller checks.
 static inline int64_t escaped_symbol(Escape escape, int32_t offset, uint32_t symbols) {
-  return escape.below ? int64_t{offset} - escape.distance
-                      : int64_t{offset} + int64_t{symbols} + escape.distance - 1;
+  const int64_t distance = static_cast<int64_t>(escape.distance);
+  return escape.below ? offset - distance : offset + int64_t{symbols} + distance - 1;
 }
 
-static inline uint32_t log2_floor(uint32_t value) {
+static inline uint32_t log2_floor(uint64_t value) {
   uint32_t result = 0;
   while (value >>= 1) ++result;
   return result;
@@ -50,7 +52,7 @@ class EscapeWriter {
   }
 
  private:
-  void write_bit(uint32_t bit) {
+  void write_bit(uint64_t bit) {
     uint8_t& byte = end_[-1 - static_cast<int64_t>(position_ / 8)];
     byte = static_cast<uint8_t>(byte | bit << position_ % 8);
     ++position_;
@@ -70,15 +72,17 @@ struct EscapeReader {
 
   FASTCODER_ALWAYS_INLINE Result read(Escape& escape) {
     const uint64_t available = static_cast<uint64_t>(end - begin) * 8 - position;
-    const uint64_t window = peek64();
+    const uint64_t unary = peek64();
     uint32_t log2 = 0;
-    while (log2 < 32 && !(window >> log2 & 1)) ++log2;
+    while (log2 <= kMaxEscapeLog2 && !(unary >> log2 & 1)) ++log2;
     if (2 * uint64_t{log2} + 2 > available) return Result::kTruncated;
-    if (log2 == 32) return Result::kTooLong;
-    const uint32_t low = static_cast<uint32_t>(window >> (log2 + 1) & ((uint64_t{1} << log2) - 1));
-    escape.distance = (uint32_t{1} << log2) | low;
-    escape.below = static_cast<uint32_t>(window >> (2 * log2 + 1) & 1);
-    position += 2 * log2 + 2;
+    if (log2 > kMaxEscapeLog2) return Result::kTooLong;
+    position += log2 + 1;
+    const uint64_t binary = peek64();
+    const uint64_t low = binary & ((uint64_t{1} << log2) - 1);
+    escape.distance = (uint64_t{1} << log2) | low;
+    escape.below = static_cast<uint32_t>(binary >> log2 & 1);
+    position += log2 + 1;
     return Result::kOk;
   }
 
@@ -89,8 +93,8 @@ struct EscapeReader {
   }
 
  private:
-  // The next 64 bits, zeros past `begin`. A code is at most 64 bits long (log2 = 31), which nine
-  // bytes hold wherever it starts.
+  // The next 64 bits, zeros past `begin`; nine bytes hold them wherever they start. Half a code is at
+  // most 33 bits long.
   FASTCODER_ALWAYS_INLINE uint64_t peek64() const {
     const uint64_t first = position / 8;
     const uint64_t bytes = static_cast<uint64_t>(end - begin);

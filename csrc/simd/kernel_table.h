@@ -19,7 +19,7 @@ enum KernelIndexType : uint32_t { kIndexNone, kIndexUint8, kIndexUint16, kIndexI
 enum class Status : uint32_t {
   kOk,
   kTruncated,          // the words or the escape bits ended
-  kEscapeTooLong,      // an escape code with more than 31 leading zeros
+  kEscapeTooLong,      // an escape code with more than 32 leading zeros
   kEscapeOutOfRange,   // an escaped symbol outside int32
   kEscapeUnannounced,  // an escape slot in a segment without the escape flag
   kSymbolOutOfRange,   // a symbol that the output type cannot hold

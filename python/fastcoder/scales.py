@@ -78,7 +78,8 @@ def scale_indexes(
     Args:
         sigma: float32 or float64 (float16 and integers are widened), any shape, >= 0 and finite.
         scales: What the table was built from, at most 65,536.
-        rule: See :func:`scale_thresholds`.
+        rule: See :func:`scale_thresholds`. A float32 sigma is compared with thresholds rounded to
+            float32 by the rule ``"ceil"``, as CompressAI does, and with exact ones by ``"nearest"``.
 
     Returns:
         Indexes of the shape of ``sigma``: uint8 for at most 256 scales, else uint16.
@@ -93,8 +94,11 @@ def scale_indexes(
         >>> scale_indexes([0.1, 1.0, 1.1, 99.0], [0.5, 1.0, 2.0, 4.0], rule="ceil").tolist()
         [0, 1, 2, 3]
     """
-    thresholds = scale_thresholds(scales, rule)
     values = as_floats(sigma, "sigma")
+    if rule == "ceil" and values.dtype == np.float32:
+        # CompressAI keeps its scales as float32: a sigma equal to a rounded scale is that scale's.
+        scales = as_floats(scales, "scales").astype(np.float32)
+    thresholds = scale_thresholds(scales, rule)
     dtype: type[Any] = np.uint8 if len(thresholds) < 256 else np.uint16
     indexes = np.empty(values.shape, dtype)
     _core.scale_indexes(values, thresholds, indexes)

@@ -19,6 +19,7 @@
 #include "coder/pmf_quantizer.h"
 #include "coder/scale_indexer.h"
 #include "coder/siphash.h"
+#include "coder/spans.h"
 
 namespace fastcoder {
 namespace {
@@ -59,6 +60,17 @@ std::vector<uint32_t> frequencies_of(const CdfTable& table, size_t row) {
   std::vector<uint32_t> frequencies;
   for (size_t k = 0; k + 1 < cdf.size(); ++k) frequencies.push_back(cdf[k + 1] - cdf[k]);
   return frequencies;
+}
+
+// An empty `indexes` stands for row 0.
+double cost_of(const std::vector<int32_t>& symbols, const std::vector<int32_t>& indexes,
+               const CdfTable& table) {
+  Part part;
+  part.table = &table;
+  part.symbols = {symbols.data(), ElementType::kInt32};
+  part.indexes = {indexes.data(), indexes.empty() ? ElementType::kNone : ElementType::kInt32};
+  part.count = symbols.size();
+  return cost(part);
 }
 
 // ---- numeric ---------------------------------------------------------------------------------
@@ -408,7 +420,7 @@ double cost_of(const std::vector<int32_t>& symbols, const std::vector<int32_t>& 
                const CdfTable& table) {
   const IndexSpan rows =
       indexes.empty() ? IndexSpan{} : IndexSpan{indexes.data(), ElementType::kInt32};
-  return cost({&table, {symbols.data(), ElementType::kInt32}, rows, symbols.size()});
+  return cost_of({&table, {symbols.data(), ElementType::kInt32}, rows, symbols.size()});
 }
 
 // Expected bits under the row, escapes included, minus the entropy of the exact distribution.

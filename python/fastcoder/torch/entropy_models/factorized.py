@@ -60,9 +60,7 @@ class EntropyBottleneck(EntropyModel):
             if outputs != 1:
                 self.factors.append(nn.Parameter(torch.zeros(channels, outputs, 1)))
 
-    def forward(
-        self, z: Tensor, quantization: Quantization | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, z: Tensor, quantization: Quantization | None = None) -> tuple[Tensor, Tensor]:
         """Quantizes z and gives the probability of the result.
 
         Args:

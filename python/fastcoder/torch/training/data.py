@@ -126,7 +126,9 @@ class CropSource:
 
     def _make_crop(self) -> NDArray[np.uint8]:
         image = self._draw()
-        top, left = (int(self._random.integers(0, side - self._crop + 1)) for side in image.shape[:2])
+        top, left = (
+            int(self._random.integers(0, side - self._crop + 1)) for side in image.shape[:2]
+        )
         crop = image[top : top + self._crop, left : left + self._crop]
         if self._random.random() < 0.5:
             crop = crop[:, ::-1]

@@ -263,7 +263,9 @@ def train(config: TrainConfig) -> None:
     paths, held_out = split_holdout(find_images(config.data), config.holdout)
     config.out.mkdir(parents=True, exist_ok=True)
     if not config.resume and (config.out / "checkpoint.pt").exists():
-        raise FileExistsError(f"out = {str(config.out)!r} holds a run, expected resume or a new one")
+        raise FileExistsError(
+            f"out = {str(config.out)!r} holds a run, expected resume or a new one"
+        )
     trainer = Trainer(config)
     images = [_whole_blocks(to_tensor(read_image(path)[None])) for path in held_out]
     seed = config.seed + trainer.step  # a resumed run draws new crops
