@@ -415,14 +415,6 @@ TEST(distribution_errors_name_the_scale) {
   check_invariants(*logistic_table({{1e-300, 50.0}}, 16, 1e-100));
 }
 
-// cost() of int32 arrays; no indexes stands for row 0.
-double cost_of(const std::vector<int32_t>& symbols, const std::vector<int32_t>& indexes,
-               const CdfTable& table) {
-  const IndexSpan rows =
-      indexes.empty() ? IndexSpan{} : IndexSpan{indexes.data(), ElementType::kInt32};
-  return cost_of({&table, {symbols.data(), ElementType::kInt32}, rows, symbols.size()});
-}
-
 // Expected bits under the row, escapes included, minus the entropy of the exact distribution.
 double redundancy(const CdfTable& table, size_t row, double sigma) {
   const int32_t last = static_cast<int32_t>(12.0 * sigma) + 10;
