@@ -178,9 +178,11 @@ void Decoder::finish() const {
   if (walker_.has_hash()) check_hash(hash, walker_.stored_hash());
 }
 
-void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,
-                     const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
-                     unsigned threads) {
+namespace {
+
+void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
+                    const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
+                    unsigned threads) {
   ByteReader reader(stream);
   const OneShotHeader header = read_one_shot_header(reader);
   if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) {
@@ -227,6 +229,24 @@ void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,
   uint32_t hash = 0;
   for (const SegmentDecoder& decoder : decoders) hash = decoder.finish(hash);
   check_hash(hash, header.hash);
+}
+
+}  // namespace
+
+void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,
+                     const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
+                     unsigned threads) {
+  try {
+    decode_checked(stream, table, indexes, count, symbols, threads);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kSymbolRange) throw;
+    // A type too narrow, or damage? Only the hash over all symbols can tell: a damaged stream
+    // throws what it deserves from here, an intact one the error that was caught.
+    std::vector<int32_t> wide_enough(count);
+    decode_checked(stream, table, indexes, count, {wide_enough.data(), ElementType::kInt32},
+                   threads);
+    throw;
+  }
 }
 
 }  // namespace fastcoder

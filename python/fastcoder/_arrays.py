@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -23,6 +23,7 @@ __all__ = [
     "as_bytes",
     "as_count",
     "as_flag",
+    "as_float",
     "as_floats",
     "as_indexes",
     "as_integer",
@@ -53,6 +54,8 @@ def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
     if hasattr(value, "__dlpack__"):
         return _from_dlpack(value, name)
     try:
+        if hasattr(value, "__array__"):
+            return np.asarray(value)
         if isinstance(value, Sequence) and not isinstance(value, (bytes, str)):
             array = np.asarray(value)
             # NumPy has no integers to look at and would say float64.
@@ -67,16 +70,18 @@ def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
 
 
 def _from_dlpack(value: ArrayInput, name: str) -> NDArray[Any]:
-    device = value.__dlpack_device__()[0]
-    if device != _DLPACK_CPU:
-        raise ArgumentTypeError(
-            f"{name}.device = {getattr(value, 'device', device)}, expected cpu: call .cpu() first"
-        )
-    if getattr(value, "requires_grad", False):
-        value = value.detach()
     try:
+        if value.__dlpack_device__()[0] != _DLPACK_CPU:
+            raise ArgumentTypeError(
+                f"{name}.device = {getattr(value, 'device', 'another')}, expected cpu: "
+                "call .cpu() first"
+            )
+        if getattr(value, "requires_grad", False):
+            value = value.detach()
         return np.from_dlpack(value)
-    except (BufferError, RuntimeError, TypeError) as error:
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, ArgumentTypeError):
+            raise
         raise ArgumentTypeError(
             f"{name}.dtype = {getattr(value, 'dtype', 'unknown')}, "
             f"expected one that NumPy has ({error})"
@@ -134,6 +139,16 @@ def symbol_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     if result.name not in SYMBOL_DTYPES or not result.isnative:
         raise ArgumentTypeError(f"dtype = {result}, expected {', '.join(SYMBOL_DTYPES)}")
     return result
+
+
+def as_float(value: SupportsFloat, name: str) -> float:
+    """A real number as a float; its interval is the core's to check."""
+    if isinstance(value, (str, bytes)):
+        raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected float")
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected float") from error
 
 
 def as_integer(value: SupportsIndex, name: str) -> int:

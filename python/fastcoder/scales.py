@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import ArrayInput, as_floats, as_integer
+from ._arrays import ArrayInput, as_float, as_floats, as_integer
 from .errors import ArgumentError
 
 __all__ = ["DEFAULT_SCALE_LEVELS", "Rule", "scale_indexes", "scale_table", "scale_thresholds"]
@@ -45,7 +45,7 @@ def scale_table(
     count = as_integer(levels, "levels")
     if not 2 <= count <= 65536:
         raise ArgumentError(f"levels = {count}, expected 2 <= levels <= 65536")
-    return _core.scale_table(float(minimum), float(maximum), count)
+    return _core.scale_table(as_float(minimum, "minimum"), as_float(maximum, "maximum"), count)
 
 
 def scale_thresholds(scales: ArrayInput, rule: Rule = "nearest") -> NDArray[np.float64]:

@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import ArrayInput, as_array, as_bytes, as_flag, as_floats, as_integer, contiguous
+from ._arrays import (
+    ArrayInput,
+    as_array,
+    as_bytes,
+    as_flag,
+    as_float,
+    as_floats,
+    as_integer,
+    contiguous,
+)
 from .errors import ArgumentTypeError, IndexRangeError, ShapeError, TableError
 
 __all__ = ["CdfTable"]
@@ -113,7 +122,8 @@ class CdfTable:
         if values.ndim != 1:
             raise ShapeError(f"scales.ndim = {values.ndim}, expected 1")
         bits = _as_precision(precision)
-        return cls._wrap(_core.CdfTable.from_scales(distribution, values, bits, float(tail_mass)))
+        tail = as_float(tail_mass, "tail_mass")
+        return cls._wrap(_core.CdfTable.from_scales(distribution, values, bits, tail))
 
     @classmethod
     def from_pmf(

@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the image codecs share: geometry of an image and the result of a forward pass."""
+"""What the image codecs share: geometry, the way to bytes and back, and the model's fingerprint."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from fastcoder import Decoder, Encoder
+from fastcoder.container import MAX_PIXELS, ImageFile, pack, unpack
+from fastcoder.errors import ArgumentError, ArgumentTypeError, ShapeError, StreamError
+from fastcoder.torch.arrays import to_array
+from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents
+from fastcoder.torch.exact import ExactTransform
 
 # "ste" is for training only: the transforms see rounded latents with the gradient of the identity,
 # the rate sees noisy ones.
@@ -34,8 +44,26 @@ class CodecOutput(NamedTuple):
         return total
 
 
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """What coding needs and training must not touch; made once per state of the weights."""
+
+    versions: tuple[tuple[int, int], ...]
+    weights: bytes
+    tables: CodecTables
+    exact: ExactTransform | None
+    fingerprint: str
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
+        return self  # immutable, and the copied weights have the same digest
+
+
 class ImageCodec(nn.Module, ABC):
-    """An image codec: RGB in [0, 1] to integer latents and back.
+    """An image codec: RGB in [0, 1] to bytes and back.
+
+    `forward` is for training. `compress` and `decompress` work on `latents`, whose tables are built
+    when they are first needed, or come with the file of the model; they follow the weights, so
+    there is nothing to update.
 
     Args:
         channels: N, channels of the hidden layers.
@@ -48,14 +76,43 @@ class ImageCodec(nn.Module, ABC):
     def __init__(self, channels: int, latent_channels: int) -> None:
         super().__init__()
         for argument, value in (("channels", channels), ("latent_channels", latent_channels)):
-            if value < 1:
-                raise ValueError(f"{argument} = {value}, expected {argument} >= 1")
+            if not 1 <= value <= 65536:
+                raise ArgumentError(f"{argument} = {value}, expected 1 <= {argument} <= 65536")
         self.channels = channels
         self.latent_channels = latent_channels
+        self._frozen: Frozen | None = None
+
+    # ---- what a codec has to supply --------------------------------------------------------------
 
     @abstractmethod
     def transform(self, x: Tensor, mode: LatentMode) -> CodecOutput:
         """Forward pass on (N, 3, H, W) with H and W multiples of `stride`."""
+
+    @abstractmethod
+    def build_tables(self, *, precision: int = 14, tail_mass: float = 2.0**-12) -> CodecTables:
+        """Quantizes every distribution of the model to integers, on the CPU."""
+
+    @abstractmethod
+    def _exact_transform(self) -> ExactTransform | None:
+        """The network between coded latents and the rows of others, if there is one."""
+
+    @abstractmethod
+    def _analyze(
+        self, x: Tensor, frozen: Frozen
+    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+        """(1, 3, H, W), padded, to the parts in coding order and sigma."""
+
+    @abstractmethod
+    def _pull(
+        self, decoder: Decoder, height: int, width: int, frozen: Frozen
+    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+        """Mirror image of `_analyze` and the pushes; height and width are the padded ones."""
+
+    @abstractmethod
+    def _synthesize(self, latents: Latents, frozen: Frozen) -> Tensor:
+        """Latents to the padded image (1, 3, H, W), not clamped."""
+
+    # ---- training --------------------------------------------------------------------------------
 
     def forward(self, x: Tensor, mode: LatentMode | None = None) -> CodecOutput:
         """Reconstructs a batch and gives the likelihoods of its latents.
@@ -71,6 +128,147 @@ class ImageCodec(nn.Module, ABC):
         padded = pad_image(x, self.stride)
         output = self.transform(padded, mode or ("noise" if self.training else "round"))
         return output._replace(image=output.image[..., :height, :width])
+
+    # ---- coding ----------------------------------------------------------------------------------
+
+    def compress(self, image: Tensor) -> bytes:
+        """Compresses one image.
+
+        Args:
+            image: floating (3, H, W) or (1, 3, H, W), values in [0, 1], any H and W >= 1.
+
+        Returns:
+            The content of an `.fc` file.
+
+        Raises:
+            ArgumentTypeError: not a floating tensor.
+            ArgumentError: a wrong shape, or a value outside [0, 1] (NaN included).
+        """
+        return self.pack_latents(self.latents(image))
+
+    def decompress(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Tensor:
+        """Restores an image.
+
+        Args:
+            data: what `compress` of the same model returned.
+            max_pixels: an image that claims more pixels is an error.
+
+        Returns:
+            float32 (3, H, W) in [0, 1] on the device of the model.
+
+        Raises:
+            StreamError: not such bytes, altered bytes, another model, or too large an image.
+        """
+        return self.reconstruct(self.unpack_latents(data, max_pixels=max_pixels))
+
+    @torch.inference_mode()
+    def latents(self, image: Tensor) -> Latents:
+        """The integers that stand for an image: the network half of `compress`."""
+        x = _checked_image(image).to(self._device, torch.float32)
+        frozen = self._freeze()
+        parts, sigma = self._analyze(pad_image(x, self.stride), frozen)
+        return Latents(x.shape[-2], x.shape[-1], parts, sigma)
+
+    def pack_latents(self, latents: Latents) -> bytes:
+        """Codes latents of this model into an `.fc` file: the coder half of `compress`."""
+        encoder = Encoder(check=True)
+        for part in latents.parts:
+            encoder.push(part.symbols, part.indexes, part.table)
+        file = ImageFile(
+            self.name, self.fingerprint, latents.height, latents.width, encoder.finish()
+        )
+        return pack(file)
+
+    @torch.inference_mode()
+    def unpack_latents(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Latents:
+        """Decodes an `.fc` file to the very latents it was made of; raises as `decompress` does."""
+        file = unpack(data, max_pixels=max_pixels)
+        frozen = self._freeze()
+        if file.fingerprint != frozen.fingerprint:
+            raise StreamError(
+                f"fingerprint = {file.fingerprint} (a {file.model}), expected {frozen.fingerprint} "
+                f"(this {self.name}): the file was made with another model"
+            )
+        height, width = (-(-side // self.stride) * self.stride for side in (file.height, file.width))
+        decoder = Decoder(file.stream)
+        parts, sigma = self._pull(decoder, height, width, frozen)
+        decoder.finish()
+        return Latents(file.height, file.width, parts, sigma)
+
+    @torch.inference_mode()
+    def reconstruct(self, latents: Latents) -> Tensor:
+        """The image of latents of this model: float32 (3, H, W) in [0, 1]."""
+        image = self._synthesize(latents, self._freeze())[0]
+        return image[:, : latents.height, : latents.width].float().clamp(0.0, 1.0).contiguous()
+
+    # ---- identity --------------------------------------------------------------------------------
+
+    @property
+    def tables(self) -> CodecTables:
+        """The tables that `compress` uses: those of the model's file, or built from the weights."""
+        return self._freeze().tables
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that name weights and tables together."""
+        return self._freeze().fingerprint
+
+    def attach_tables(self, tables: CodecTables) -> None:
+        """Uses these tables, instead of building them, for as long as the weights stay as they are.
+
+        Raises:
+            ArgumentError: the tables belong to a codec of another shape.
+        """
+        own = self.bottleneck_channels
+        if tables.bottleneck.rows != own:
+            raise ArgumentError(f"tables.bottleneck.rows = {tables.bottleneck.rows}, expected {own}")
+        exact = self._exact_transform()
+        if (exact is None) != (tables.gaussian is None):
+            raise ArgumentError(f"tables.gaussian = {tables.gaussian}, expected that of {self.name}")
+        weights = self._weights_digest()
+        self._frozen = self._frozen_with(weights, tables, exact)
+
+    @property
+    @abstractmethod
+    def bottleneck_channels(self) -> int:
+        """Number of rows of the factorized table."""
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def _freeze(self) -> Frozen:
+        """The tables and networks for the present weights.
+
+        Weights are compared by the counters that PyTorch keeps of in-place changes, and only if one
+        moved by their content.
+        """
+        frozen = self._frozen
+        versions = self._versions()
+        if frozen is not None and frozen.versions == versions:
+            return frozen
+        weights = self._weights_digest()
+        if frozen is not None and frozen.weights == weights:
+            self._frozen = replace(frozen, versions=versions)
+        else:
+            self._frozen = self._frozen_with(weights, self.build_tables(), self._exact_transform())
+        return self._frozen
+
+    def _frozen_with(
+        self, weights: bytes, tables: CodecTables, exact: ExactTransform | None
+    ) -> Frozen:
+        fingerprint = hashlib.sha256(weights + tables.digest()).hexdigest()[:16]
+        return Frozen(self._versions(), weights, tables, exact, fingerprint)
+
+    def _versions(self) -> tuple[tuple[int, int], ...]:
+        return tuple((id(tensor), tensor._version) for tensor in self.parameters())
+
+    def _weights_digest(self) -> bytes:
+        state = hashlib.sha256(f"{self.name} {self.channels} {self.latent_channels}\n".encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            state.update(f"{name} {tuple(tensor.shape)}\n".encode())
+            state.update(to_array(tensor.float()).astype("<f4").tobytes())
+        return state.digest()
 
 
 def pad_image(x: Tensor, stride: int) -> Tensor:
@@ -96,5 +294,28 @@ def pad_image(x: Tensor, stride: int) -> Tensor:
                 x = x.expand(shape)
                 break
             extra = min(goal - size, size - 1)
-            x = functional.pad(x, (0, extra) if axis == -1 else (0, 0, 0, extra), mode="reflect")
+            x = functional.pad(x, (0, extra, 0, 0) if axis == -1 else (0, 0, 0, extra), mode="reflect")
     return x
+
+
+def rounded_latents(y: Tensor) -> Tensor:
+    """Rounds latents of one image; raises ArgumentError if the network gave NaN or infinity."""
+    if not bool(torch.isfinite(y).all()):
+        raise ArgumentError("latents = not finite, expected finite numbers: the weights are broken")
+    return y.round()
+
+
+def _checked_image(image: Tensor) -> Tensor:
+    """The image as (1, 3, H, W), or an error that names what is wrong."""
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        kind = image.dtype if isinstance(image, (Tensor, np.ndarray)) else type(image).__name__
+        raise ArgumentTypeError(f"image = {kind}, expected a floating tensor with values in [0, 1]")
+    batch = image[None] if image.dim() == 3 else image
+    if batch.dim() != 4 or batch.shape[:2] != (1, 3) or 0 in batch.shape:
+        raise ShapeError(f"image.shape = {tuple(image.shape)}, expected (3, H, W) or (1, 3, H, W)")
+    good = (batch >= 0) & (batch <= 1)
+    if not bool(good.all()):
+        position = int(good.reshape(-1).logical_not().nonzero()[0])
+        value = float(batch.reshape(-1)[position])
+        raise ArgumentError(f"image[{position}] = {value}, expected 0 <= image <= 1")
+    return batch

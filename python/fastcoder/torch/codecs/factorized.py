@@ -7,10 +7,23 @@ without its hyperprior); layers of figure 4.
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
-from fastcoder.torch.codecs.base import CodecOutput, ImageCodec, LatentMode
+from fastcoder import Decoder
+from fastcoder.torch.arrays import to_device, to_symbols
+from fastcoder.torch.codecs.base import (
+    CodecOutput,
+    Frozen,
+    ImageCodec,
+    LatentMode,
+    rounded_latents,
+)
+from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents, channel_indexes
 from fastcoder.torch.entropy_models import EntropyBottleneck
+from fastcoder.torch.entropy_models.factorized import MEDIAN_STEP
+from fastcoder.torch.exact import ExactTransform
 from fastcoder.torch.layers import GDN, IGDN, conv, deconv
 from fastcoder.torch.ops import round_ste
 
@@ -64,3 +77,46 @@ class FactorizedPrior(ImageCodec):
         value, likelihood = self.bottleneck(y, "round" if mode == "round" else "noise")
         image = self.synthesis(round_ste(y) if mode == "ste" else value)
         return CodecOutput(image, {"y": likelihood})
+
+    @property
+    def bottleneck_channels(self) -> int:
+        """Number of rows of the factorized table."""
+        return self.latent_channels
+
+    def build_tables(self, *, precision: int = 14, tail_mass: float = 2.0**-12) -> CodecTables:
+        """Quantizes the densities of all channels to integers, on the CPU."""
+        return CodecTables(
+            bottleneck=self.bottleneck.build_table(precision=precision, tail_mass=tail_mass),
+            medians=self.bottleneck.medians().numpy(),
+        )
+
+    def _exact_transform(self) -> ExactTransform | None:
+        return None
+
+    def _analyze(
+        self, x: Tensor, frozen: Frozen
+    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+        y = self.analysis(x)
+        symbols = to_symbols(rounded_latents(y - centers(frozen.tables, y))[0])
+        table = frozen.tables.bottleneck
+        return (LatentPart("y", symbols, channel_indexes(symbols.shape), table),), None
+
+    def _pull(
+        self, decoder: Decoder, height: int, width: int, frozen: Frozen
+    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+        shape = (self.latent_channels, height // self.stride, width // self.stride)
+        indexes = channel_indexes(shape)
+        table = frozen.tables.bottleneck
+        symbols = decoder.pull(indexes, table, dtype=np.int16)
+        return (LatentPart("y", symbols, indexes, table),), None
+
+    def _synthesize(self, latents: Latents, frozen: Frozen) -> Tensor:
+        y = to_device(latents.part("y").symbols, self._device)[None].float()
+        image: Tensor = self.synthesis(y + centers(frozen.tables, y))
+        return image
+
+
+def centers(tables: CodecTables, like: Tensor) -> Tensor:
+    """The medians as exact numbers (1, channels, 1, 1), dtype and device of `like`."""
+    medians = torch.from_numpy(tables.medians).to(like.device, like.dtype)
+    return (medians * MEDIAN_STEP)[None, :, None, None]

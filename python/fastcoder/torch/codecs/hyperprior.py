@@ -6,15 +6,36 @@ Source: Balle et al., "Variational image compression with a scale hyperprior", I
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fastcoder.torch.codecs.base import CodecOutput, ImageCodec, LatentMode
-from fastcoder.torch.codecs.factorized import analysis_transform, synthesis_transform
+from fastcoder import Decoder, scale_table
+from fastcoder.torch.arrays import to_array, to_device, to_symbols
+from fastcoder.torch.codecs.base import (
+    CodecOutput,
+    Frozen,
+    ImageCodec,
+    LatentMode,
+    rounded_latents,
+)
+from fastcoder.torch.codecs.factorized import (
+    analysis_transform,
+    centers,
+    synthesis_transform,
+)
+from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents, channel_indexes
 from fastcoder.torch.entropy_models import EntropyBottleneck, GaussianConditional
+from fastcoder.torch.exact import ExactTransform
 from fastcoder.torch.layers import conv, deconv
 from fastcoder.torch.ops import round_ste
+from fastcoder.torch.scales import scale_indexes
 
-SCALE_MINIMUM = 0.11
+_Z_STRIDE = 64
+_Y_STRIDE = 16
 
 
 class ScaleHyperprior(ImageCodec):
@@ -27,12 +48,19 @@ class ScaleHyperprior(ImageCodec):
     Args:
         channels: N. The paper uses 128 for its 5 lower rates and 192 for the 3 higher ones.
         latent_channels: M. The paper uses 192 and 320.
+        scales: standard deviations that have a row in the table; by default
+            `fastcoder.scale_table()`.
     """
 
     name = "scale-hyperprior"
-    stride = 64
+    stride = _Z_STRIDE
 
-    def __init__(self, channels: int = 128, latent_channels: int = 192) -> None:
+    def __init__(
+        self,
+        channels: int = 128,
+        latent_channels: int = 192,
+        scales: Sequence[float] | None = None,
+    ) -> None:
         super().__init__(channels, latent_channels)
         self.analysis = analysis_transform(channels, latent_channels)
         self.synthesis = synthesis_transform(channels, latent_channels)
@@ -51,7 +79,7 @@ class ScaleHyperprior(ImageCodec):
             conv(channels, latent_channels, 3),
         )
         self.bottleneck = EntropyBottleneck(channels)
-        self.gaussian = GaussianConditional((SCALE_MINIMUM,))
+        self.gaussian = GaussianConditional(scale_table().tolist() if scales is None else scales)
 
     def transform(self, x: Tensor, mode: LatentMode) -> CodecOutput:
         """Forward pass on (N, 3, H, W) with H and W multiples of 64."""
@@ -64,3 +92,74 @@ class ScaleHyperprior(ImageCodec):
         y_value, y_likelihood = self.gaussian(y, sigma, quantization)
         image = self.synthesis(round_ste(y) if mode == "ste" else y_value)
         return CodecOutput(image, {"y": y_likelihood, "z": z_likelihood})
+
+    @property
+    def bottleneck_channels(self) -> int:
+        """Number of rows of the factorized table."""
+        return self.channels
+
+    def build_tables(self, *, precision: int = 14, tail_mass: float = 2.0**-12) -> CodecTables:
+        """Quantizes the densities of z and one Gaussian per scale to integers, on the CPU."""
+        return CodecTables(
+            bottleneck=self.bottleneck.build_table(precision=precision, tail_mass=tail_mass),
+            medians=self.bottleneck.medians().numpy(),
+            gaussian=self.gaussian.build_table(precision=precision, tail_mass=tail_mass),
+            scales=np.array(self.gaussian.scales),
+        )
+
+    def _exact_transform(self) -> ExactTransform | None:
+        return ExactTransform(self.hyper_synthesis)
+
+    def _analyze(
+        self, x: Tensor, frozen: Frozen
+    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+        y = self.analysis(x)
+        z = self.hyper_analysis(y.abs())
+        z_symbols = to_symbols(rounded_latents(z - centers(frozen.tables, z))[0])
+        z_part = self._z_part(z_symbols, frozen)
+        sigma, indexes = self._rows(z_symbols, frozen)
+        y_symbols = to_symbols(rounded_latents(y)[0])
+        return (z_part, self._y_part(y_symbols, indexes, frozen)), sigma
+
+    def _pull(
+        self, decoder: Decoder, height: int, width: int, frozen: Frozen
+    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+        shape = (self.channels, height // _Z_STRIDE, width // _Z_STRIDE)
+        z_symbols = decoder.pull(channel_indexes(shape), frozen.tables.bottleneck, dtype=np.int16)
+        z_part = self._z_part(z_symbols, frozen)
+        sigma, indexes = self._rows(z_symbols, frozen)
+        y_symbols = decoder.pull(indexes, frozen.tables.gaussian, dtype=np.int16)
+        return (z_part, self._y_part(y_symbols, indexes, frozen)), sigma
+
+    def _rows(
+        self, z_symbols: NDArray[np.int16], frozen: Frozen
+    ) -> tuple[Tensor, NDArray[np.uint8] | NDArray[np.uint16]]:
+        """From the integers of z to sigma and the rows of y: exact, the same on every machine.
+
+        A difference between two machines would need a sum that is not exact (see exact.py) or a
+        comparison of equal float64 numbers that comes out differently.
+        """
+        assert frozen.exact is not None
+        z = to_device(z_symbols, self._device)[None].double()
+        scales = frozen.tables.scales
+        sigma = frozen.exact(z + centers(frozen.tables, z))[0].clamp(scales[0], scales[-1])
+        indexes = to_array(scale_indexes(sigma, scales.tolist()))
+        return sigma.cpu(), indexes
+
+    def _z_part(self, symbols: NDArray[np.int16], frozen: Frozen) -> LatentPart:
+        table = frozen.tables.bottleneck
+        return LatentPart("z", symbols, channel_indexes(symbols.shape), table)
+
+    def _y_part(
+        self,
+        symbols: NDArray[np.int16],
+        indexes: NDArray[np.uint8] | NDArray[np.uint16],
+        frozen: Frozen,
+    ) -> LatentPart:
+        assert frozen.tables.gaussian is not None
+        return LatentPart("y", symbols, indexes, frozen.tables.gaussian)
+
+    def _synthesize(self, latents: Latents, frozen: Frozen) -> Tensor:
+        y = to_device(latents.part("y").symbols, self._device)[None].float()
+        image: Tensor = self.synthesis(y)
+        return image

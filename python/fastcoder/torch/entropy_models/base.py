@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every entropy model has in common: a likelihood for training, an integer table for coding."""
+"""What entropy models share: a likelihood for training, an integer table for coding."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
+from fastcoder import CdfTable
 from fastcoder.torch.ops import add_noise, lower_bound
-
-if TYPE_CHECKING:
-    from fastcoder import CdfTable
 
 # Likelihoods below this are reported as this: -log2(1e-9) = 29.9 bits bounds the loss of one value.
 LIKELIHOOD_MINIMUM = 1e-9

@@ -9,21 +9,19 @@ g_k(u) = u + a_k * tanh(u) and f_K a sigmoid; H = softplus(.) and a = tanh(.) ke
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fastcoder import CdfTable
 from fastcoder.torch.entropy_models.base import (
     EntropyModel,
     Quantization,
     floor_likelihood,
     quantize,
 )
-
-if TYPE_CHECKING:
-    from fastcoder import CdfTable
 
 _WIDTHS = (1, 3, 3, 3, 1)  # K = 4 layers, r = 3
 _INITIAL_SCALE = 10.0
@@ -53,7 +51,7 @@ class EntropyBottleneck(EntropyModel):
         self.biases = nn.ParameterList()
         self.factors = nn.ParameterList()
         scale = _INITIAL_SCALE ** (1.0 / (len(_WIDTHS) - 1))
-        for inputs, outputs in zip(_WIDTHS[:-1], _WIDTHS[1:], strict=True):
+        for inputs, outputs in pairwise(_WIDTHS):
             start = math.log(math.expm1(1.0 / (scale * outputs)))
             self.matrices.append(nn.Parameter(torch.full((channels, outputs, inputs), start)))
             self.biases.append(nn.Parameter(torch.rand(channels, outputs, 1) - 0.5))
@@ -131,8 +129,6 @@ class EntropyBottleneck(EntropyModel):
 
         Use with `medians()`: a coded symbol k of channel c stands for k + medians()[c] * 2^-8.
         """
-        from fastcoder import CdfTable  # noqa: PLC0415 - training runs without the native core
-
         rows, offsets = self.pmf_rows(tail_mass)
         return CdfTable.from_pmf(rows, offsets, precision=precision, escape=True)
 

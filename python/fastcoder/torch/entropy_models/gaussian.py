@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from fastcoder import CdfTable
 from fastcoder.torch.entropy_models.base import (
     EntropyModel,
     Quantization,
@@ -21,9 +21,6 @@ from fastcoder.torch.entropy_models.base import (
     quantize,
 )
 from fastcoder.torch.ops import lower_bound
-
-if TYPE_CHECKING:
-    from fastcoder import CdfTable
 
 _INVERSE_ROOT_2 = 1.0 / math.sqrt(2.0)
 
@@ -79,6 +76,4 @@ class GaussianConditional(EntropyModel):
 
     def build_table(self, *, precision: int = 14, tail_mass: float = 2.0**-12) -> CdfTable:
         """Builds one row per scale, -c..c with tail_mass outside, plus an escape slot."""
-        from fastcoder import CdfTable  # noqa: PLC0415 - training runs without the native core
-
         return CdfTable.gaussian(self.scales, precision=precision, tail_mass=tail_mass)
