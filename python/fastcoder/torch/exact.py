@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network between the bits of z and the rows of y, evaluated without a single rounding error.
+
+The decoder must find the very same rows as the encoder: one wrong row ruins everything after it,
+and two machines that add floats in another order do differ (1e-7 relative in float32 changes the
+row of one latent in four Kodak images). Here every number is a multiple of a power of two, and
+every sum of products stays below 2^53 units, so that float64 holds each partial sum exactly and
+the order of additions, fused multiply-adds, threads and devices make no difference:
+
+    weights and biases      multiples of 2^-24 (every half-precision number is one)
+    input z                 multiples of 2^-8, clamped to +-2^10
+    hidden activations      rounded to multiples of 2^-10 and clamped to 2^10
+    products                multiples of 2^-34
+    sums                    below 2^10 * 2^9 = 2^19, if sum |w| + |b| < 2^9 for each output channel
+
+The last condition is checked once. Winograd and FFT kernels would break the argument (they multiply
+by fractions), so cuDNN and oneDNN are switched off inside: what is left is im2col and a product.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fastcoder.errors import ArgumentError
+
+_WEIGHT_UNIT = 2.0**-24
+_ACTIVATION_UNIT = 2.0**-10
+_ACTIVATION_LIMIT = 2.0**10
+_WEIGHT_SUM_LIMIT = 2.0**9
+
+
+class ExactTransform:
+    """A frozen copy of convolutions and ReLUs with exact arithmetic in float64.
+
+    Args:
+        layers: Conv2d, ConvTranspose2d and ReLU modules. Their weights are rounded to multiples of
+            2^-24 in the copy.
+
+    Raises:
+        ArgumentError: the weights of an output channel are too large for exact sums.
+    """
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        self._layers: list[nn.Module] = []
+        for position, layer in enumerate(layers):
+            if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.ReLU)):
+                raise ArgumentError(
+                    f"layers[{position}] = {type(layer).__name__}, expected a convolution or ReLU"
+                )
+            self._layers.append(_on_grid(layer, position))
+
+    @torch.no_grad()
+    def __call__(self, z: Tensor) -> Tensor:
+        """Evaluates the layers.
+
+        Args:
+            z: float64 (N, C, H, W), multiples of 2^-8.
+
+        Returns:
+            float64 (N, C', H', W') on z's device (on the CPU if that device has no float64): the
+            same numbers on every machine.
+        """
+        device = z.device if z.device.type in ("cpu", "cuda") else torch.device("cpu")
+        x = z.to(device, torch.float64).clamp(-_ACTIVATION_LIMIT, _ACTIVATION_LIMIT)
+        with (
+            torch.backends.cudnn.flags(enabled=False),
+            torch.backends.mkldnn.flags(enabled=False),
+            torch.autocast(device.type, enabled=False),
+        ):
+            for layer in self._layers:
+                if isinstance(layer, nn.ReLU):
+                    steps = (x * (1.0 / _ACTIVATION_UNIT) + 0.5).floor_()
+                    x = (steps * _ACTIVATION_UNIT).clamp_(0.0, _ACTIVATION_LIMIT)
+                else:
+                    x = layer.to(device)(x)
+        return x
+
+
+def _on_grid(layer: nn.Module, position: int) -> nn.Module:
+    if isinstance(layer, nn.ReLU):
+        return layer
+    if isinstance(layer, nn.ConvTranspose2d):
+        copy: nn.Conv2d | nn.ConvTranspose2d = nn.ConvTranspose2d(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size,  # type: ignore[arg-type]
+            layer.stride,  # type: ignore[arg-type]
+            layer.padding,  # type: ignore[arg-type]
+            layer.output_padding,  # type: ignore[arg-type]
+            dtype=torch.float64,
+        )
+        summed = (0, 2, 3)  # the weights of a transposed convolution are (inputs, outputs, ...)
+    elif isinstance(layer, nn.Conv2d):
+        copy = nn.Conv2d(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size,  # type: ignore[arg-type]
+            layer.stride,  # type: ignore[arg-type]
+            layer.padding,
+            dtype=torch.float64,
+        )
+        summed = (1, 2, 3)
+    else:
+        raise ArgumentError(f"layers[{position}] = {type(layer).__name__}, expected a convolution")
+    if layer.bias is None or copy.bias is None:
+        raise ArgumentError(f"layers[{position}].bias = None, expected a bias")
+    with torch.no_grad():
+        for source, target in ((layer.weight, copy.weight), (layer.bias, copy.bias)):
+            steps = (source.detach().cpu().double() / _WEIGHT_UNIT).round()
+            target.copy_(steps * _WEIGHT_UNIT)
+        largest = float((copy.weight.abs().sum(summed) + copy.bias.abs()).max())
+    if not largest < _WEIGHT_SUM_LIMIT:  # NaN too
+        raise ArgumentError(
+            f"layers[{position}].weight = {largest} in sum over one output, "
+            f"expected < {_WEIGHT_SUM_LIMIT}"
+        )
+    return copy.requires_grad_(False)
