@@ -188,7 +188,7 @@ def as_shape(value: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
     return shape
 
 
-def as_bytes(value: Any, name: str) -> bytes:
+def as_bytes(value: ArrayInput, name: str) -> bytes:
     """Bytes, or a copy of another buffer of bytes."""
     if isinstance(value, bytes):
         return value

@@ -48,8 +48,8 @@ def encode(
     Args:
         symbols: int8, int16, int32, int64, uint8, uint16 or uint32, any shape and layout, with
             values in int32.
-        indexes: uint8, uint16, int32 or int64, in ``[0, table.rows)``, same shape as ``symbols``; or
-            None for a table of one row.
+        indexes: uint8, uint16, int32 or int64, in ``[0, table.rows)``, same shape as ``symbols``;
+            or None for a table of one row.
         table: Quantized rows. The decoder needs an equal table.
         threads: Segments of a large message are spread over so many threads.
         lanes: 1, 2, 4, 8, 16 or 32 states that take turns; chosen by the size of the result.

@@ -53,8 +53,8 @@ def scale_thresholds(scales: ArrayInput, rule: Rule = "nearest") -> NDArray[np.f
 
     Args:
         scales: Shape ``(levels,)``, > 0, finite, strictly increasing.
-        rule: ``"nearest"``: the geometric means of neighbors, which costs a quarter of the rate that
-            ``"ceil"``, the smallest scale >= sigma, costs (CompressAI's and TFC's rule).
+        rule: ``"nearest"``: the geometric means of neighbors, which costs a quarter of the rate
+            that ``"ceil"``, the smallest scale >= sigma, costs (CompressAI's and TFC's rule).
 
     Returns:
         float64, shape ``(levels - 1,)``.
@@ -78,8 +78,8 @@ def scale_indexes(
     Args:
         sigma: float32 or float64 (float16 and integers are widened), any shape, >= 0 and finite.
         scales: What the table was built from, at most 65,536.
-        rule: See :func:`scale_thresholds`. A float32 sigma is compared with thresholds rounded to
-            float32 by the rule ``"ceil"``, as CompressAI does, and with exact ones by ``"nearest"``.
+        rule: See :func:`scale_thresholds`. A float32 sigma is compared with thresholds
+            rounded to float32 by the rule ``"ceil"``, as CompressAI does, else with exact ones.
 
     Returns:
         Indexes of the shape of ``sigma``: uint8 for at most 256 scales, else uint16.

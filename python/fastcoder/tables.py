@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from ._arrays import (
@@ -285,7 +285,7 @@ def _as_precision(value: SupportsIndex) -> int:
     return precision
 
 
-def _rows_of(rows: Any, lengths: ArrayInput | None, name: str) -> Sequence[ArrayInput]:
+def _rows_of(rows: ArrayInput, lengths: ArrayInput | None, name: str) -> Sequence[ArrayInput]:
     """Rows as a sequence of 1-D array-likes, padding removed."""
     if isinstance(rows, Sequence) and not isinstance(rows, (bytes, str)) and lengths is None:
         return rows
@@ -305,7 +305,9 @@ def _rows_of(rows: Any, lengths: ArrayInput | None, name: str) -> Sequence[Array
     return [row[:size] for row, size in zip(array, sizes.tolist(), strict=True)]
 
 
-def _flatten(rows: list[NDArray[Any]], name: str, dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def _flatten(
+    rows: list[NDArray[Any]], name: str, dtype: DTypeLike
+) -> tuple[NDArray[Any], NDArray[Any]]:
     for r, row in enumerate(rows):
         if row.ndim != 1:
             raise ShapeError(f"{name}[{r}].ndim = {row.ndim}, expected 1")
