@@ -9,6 +9,7 @@ one draw.
 from __future__ import annotations
 
 import array
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -66,7 +67,7 @@ def tables(
     escape: bool | None = None,
     most_slots: int = MOST_SLOTS,
 ) -> reference.Table:
-    precision = draw(precisions or st.integers(1, 16))
+    precision = draw(st.integers(1, 16) if precisions is None else precisions)
     escape = draw(st.booleans()) if escape is None else escape
     most = min(1 << precision, most_slots)
     sizes = st.sampled_from(sorted({1, min(2, most), min(3, most), min(300, most)}))
@@ -160,7 +161,7 @@ segments = st.sampled_from([None, None, 16, 32, 64, 128])
 def messages(
     draw: st.DrawFn, drawn_tables: st.SearchStrategy[reference.Table] | None = None
 ) -> Message:
-    table = draw(drawn_tables or tables())
+    table = draw(tables() if drawn_tables is None else drawn_tables)
     size, seed = draw(sizes), draw(st.integers(0, 2**16))
     rng = np.random.default_rng(seed)
     indexes = [int(index) for index in rng.integers(len(table.offsets), size=size)]
@@ -245,3 +246,19 @@ LAYOUTS: dict[str, Callable[[np.ndarray], Any]] = {
     "torch_transposed": _torch_transposed,
     "dlpack": OnlyDlpack,
 }
+
+
+# --- messages of errors --------------------------------------------------------------------------
+
+# `<argument>[<position>] = <value>, expected <interval>`; the position is not always there.
+ERROR_GRAMMAR = re.compile(
+    r"(?P<argument>[\w.() ]+?)(?P<position>(\[\d+\])*) = (?P<value>.+?), expected (?P<interval>.+)",
+    re.DOTALL,
+)
+
+
+def parse_error(error: BaseException) -> tuple[str, str, str]:
+    """(argument, position, value) of a message that follows the grammar, else AssertionError."""
+    match = ERROR_GRAMMAR.fullmatch(str(error))
+    assert match, f"{type(error).__name__}: {error}"
+    return match["argument"], match["position"], match["value"]

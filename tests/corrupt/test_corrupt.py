@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -98,8 +100,10 @@ def test_wrong_table_raises_with_both_fingerprints(isa, name):
 def test_wrong_number_of_indexes_raises(isa, wrong):
     stream, indexes, table, _ = make_case("narrow")
     fewer_or_more = np.resize(indexes, indexes.size + wrong)
-    with pytest.raises(fc.StreamError, match=rf"\b{indexes.size}\b.*\b{indexes.size + wrong}\b"):
+    with pytest.raises(fc.StreamError) as caught:
         fc.decode(stream, fewer_or_more, table)
+    numbers = {int(number) for number in re.findall(r"\d+", str(caught.value))}
+    assert {indexes.size, indexes.size + wrong} <= numbers
 
 
 def test_another_version_raises_a_version_error(isa):
@@ -123,10 +127,8 @@ def wrong_index_trials(trials: int, seed: int) -> tuple[int, int]:
     Rows differ in shape and offset, and two are equal, so that both outcomes occur.
     """
     rng = np.random.default_rng(seed)
-    rows = [
-        generators.row_frequencies("geometric", slots, 12, slots)
-        for slots in (4, 4, 9, 30, 31, 200)
-    ]
+    sizes = (4, 4, 9, 30, 31, 200)
+    rows = [generators.row_frequencies("geometric", slots, 12, seed=0) for slots in sizes]
     table = native_table(reference.Table(12, True, [0, 0, -4, -15, -15, -100], rows))
     raised = equal = 0
     while raised + equal < trials:
@@ -137,8 +139,9 @@ def wrong_index_trials(trials: int, seed: int) -> tuple[int, int]:
         for _ in range(min(50, trials - raised - equal)):
             position = rng.integers(size)
             wrong = indexes.copy()
-            step = 1 if wrong[position] == 0 or (wrong[position] < 5 and rng.random() < 0.5) else -1
-            wrong[position] += np.uint8(step % 256)
+            former = int(wrong[position])
+            up = former == 0 or (former < 5 and rng.random() < 0.5)
+            wrong[position] = former + 1 if up else former - 1
             try:
                 decoded = fc.decode(stream, wrong, table)
             except fc.StreamError:
