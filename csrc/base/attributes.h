@@ -4,8 +4,10 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define FASTCODER_ALWAYS_INLINE __forceinline
+#define FASTCODER_UNROLL
 #define FASTCODER_UNLIKELY(condition) (condition)
 #else
+#define FASTCODER_UNROLL _Pragma("GCC unroll 8")
 #define FASTCODER_ALWAYS_INLINE inline __attribute__((always_inline))
 #define FASTCODER_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #endif

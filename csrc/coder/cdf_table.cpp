@@ -150,6 +150,8 @@ CdfTable::CdfTable(std::vector<uint32_t> cdf, std::span<const uint32_t> slots,
   view_.buckets = buckets_.data();
   view_.rows = row_views_.data();
   view_.row_count = row_views_.size();
+  fast_ = std::make_unique<FastTables>(view_);
+  view_.fast = fast_->view();
   fingerprint_ = siphash_2_4(bytes_before_fingerprint());
 }
 

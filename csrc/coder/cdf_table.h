@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "coder/fast_tables.h"
 #include "coder/pmf_quantizer.h"
 #include "simd/table_view.h"
 
@@ -76,6 +77,7 @@ class CdfTable {
   std::vector<RowView> row_views_;
   std::vector<int32_t> offsets_;
   TableView view_{};
+  std::unique_ptr<const FastTables> fast_;
   uint64_t fingerprint_ = 0;
 };
 

@@ -83,8 +83,7 @@ Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count
   EncodeLanes state = {};
   state.lanes = lanes;
   std::fill_n(state.state, lanes, message.wide ? Wide::kLower : uint64_t{Narrow::kLower});
-  std::fill_n(state.hash_power, lanes, 1u);
-  const uint64_t room = 2 * count;  // a symbol writes at most one word
+  const uint64_t room = 2 * count + kEncodeSlack;  // a symbol writes at most one word
   const auto words = std::make_unique_for_overwrite<uint8_t[]>(room);
   state.cursor = words.get() + room;
   std::vector<Escape> escapes;
@@ -103,8 +102,7 @@ Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count
   for (uint32_t lane = 0; lane < lanes; ++lane, out += state_bytes) {
     store_u32(out, static_cast<uint32_t>(state.state[lane]));
     if (message.wide) store_u16(out + 4, static_cast<uint32_t>(state.state[lane] >> 32));
-    // The kernel summed symbol * power from the last symbol on; the seed joins at the front.
-    segment.lane_hashes[lane] = kHashSeed * state.hash_power[lane] + state.hash_sum[lane];
+    segment.lane_hashes[lane] = finish_hash(state.hash[lane], (count - lane + lanes - 1) / lanes);
   }
   std::copy_n(state.cursor, word_bytes, out);
   EscapeWriter writer(segment.body.data() + segment.body.size());

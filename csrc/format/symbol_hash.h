@@ -17,6 +17,24 @@ static FASTCODER_ALWAYS_INLINE uint32_t hash_symbol(uint32_t hash, int32_t symbo
   return hash * kHashMultiplier + static_cast<uint32_t>(symbol);
 }
 
+// Encoders visit a lane's symbols last to first. With g = g * multiplier^-1 + symbol from there, the
+// hash of n symbols is g * multiplier^(n - 1) + seed * multiplier^n, see finish_hash.
+constexpr uint32_t kHashInverse = 0xCC2BFE9Du;
+static_assert(kHashMultiplier * kHashInverse == 1u);
+
+static FASTCODER_ALWAYS_INLINE uint32_t unhash_symbol(uint32_t sum, int32_t symbol) {
+  return sum * kHashInverse + static_cast<uint32_t>(symbol);
+}
+
+static inline uint32_t finish_hash(uint32_t sum, uint64_t count) {
+  uint32_t power = 1;  // multiplier^(count - 1)
+  uint32_t base = kHashMultiplier;
+  for (uint64_t n = count - 1; n != 0; n >>= 1, base *= base) {
+    if (n & 1) power *= base;
+  }
+  return power * (sum + kHashSeed * kHashMultiplier);
+}
+
 static FASTCODER_ALWAYS_INLINE uint32_t fold_lane_hash(uint32_t total, uint32_t lane_hash) {
   uint32_t t = total ^ lane_hash;
   t = (t ^ t >> 16) * 0x85EBCA6Bu;

@@ -8,14 +8,43 @@
 
 namespace fastcoder {
 
-namespace scalar {
-extern const KernelTable kKernels;
-}
+#define FASTCODER_DECLARE_ISA(isa)      \
+  namespace isa {                      \
+  extern const KernelTable kKernels;   \
+  }
+FASTCODER_DECLARE_ISA(scalar)
+#ifdef FASTCODER_HAS_sse41
+FASTCODER_DECLARE_ISA(sse41)
+#endif
+#ifdef FASTCODER_HAS_avx2
+FASTCODER_DECLARE_ISA(avx2)
+#endif
+#ifdef FASTCODER_HAS_avx512
+FASTCODER_DECLARE_ISA(avx512)
+#endif
 
 namespace {
 
-// In order of preference. An entry joins once its CPU test passes.
-std::vector<const KernelTable*> usable_kernels() { return {&scalar::kKernels}; }
+// In order of preference. An entry joins if this build has it and the CPU and the system can run it.
+std::vector<const KernelTable*> usable_kernels() {
+  std::vector<const KernelTable*> usable;
+#ifdef FASTCODER_HAS_avx512
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    usable.push_back(&avx512::kKernels);
+  }
+#endif
+#ifdef FASTCODER_HAS_avx2
+  if (__builtin_cpu_supports("avx2")) usable.push_back(&avx2::kKernels);
+#endif
+#ifdef FASTCODER_HAS_sse41
+  if (__builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("popcnt")) {
+    usable.push_back(&sse41::kKernels);
+  }
+#endif
+  usable.push_back(&scalar::kKernels);
+  return usable;
+}
 
 std::atomic<const KernelTable*> g_active{nullptr};
 

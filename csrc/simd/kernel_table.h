@@ -40,13 +40,15 @@ struct EncodeBlock {
   uint32_t first_lane;
 };
 
+// Vector kernels may write so many bytes below the last word.
+constexpr uint32_t kEncodeSlack = 64;
+
 // An encoder's state between blocks. It visits blocks, and the symbols in them, last to first.
 struct EncodeLanes {
   uint64_t state[kMaxLanes];
-  uint32_t hash_sum[kMaxLanes];    // sum of symbol * power, see finish_hash in coder/encoder.cpp
-  uint32_t hash_power[kMaxLanes];  // kHashMultiplier ^ (symbols seen by the lane)
+  uint32_t hash[kMaxLanes];  // see unhash_symbol
   uint32_t lanes;
-  uint8_t* cursor;       // words leave below it; the caller made room for one per symbol
+  uint8_t* cursor;           // words leave below it; room for one per symbol, and kEncodeSlack bytes
   Escape* escapes;       // room for one per symbol of the block, in the order of the visit
   uint64_t escape_count;
 };

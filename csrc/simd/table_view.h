@@ -16,6 +16,33 @@ struct RowView {
   uint32_t bucket_shift;  // slot value >> bucket_shift is the bucket
 };
 
+// One 64-bit load per decoded symbol, and one 32-bit load per encoded one. Everything is at the
+// working precision of `width`. A table that does not fit (see coder/fast_tables.cpp) has none, and
+// the generic kernels code it.
+struct FastView {
+  // Decoding, "bucket64": value >> bucket_shift is the bucket, and its entry
+  //
+  //   bits  63..48   47..32   31..16   15..0
+  //         symbol   freq 1   freq 0   start 0       of the first slot that reaches into the bucket
+  //
+  // decides between that slot and the next one. What it cannot decide has frequencies for which
+  // value - start >= frequency: the third and later slots of a bucket by themselves, escapes
+  // because theirs are stored as 0. Kernels take those one at a time from TableView::cdf.
+  // Row r begins at (r << bucket_bits) + (r << kRowPadBits): the pad keeps the hot buckets of all
+  // rows out of the same cache sets.
+  const uint64_t* buckets;
+  // Encoding: entry[r * dense_stride + clamp(symbol, dense_low, dense_high) - dense_low] is
+  // start | frequency << 16; frequency 0 marks what is outside the row. Both ends are outside every
+  // row, so that clamping is enough.
+  const uint32_t* dense;
+  uint32_t bucket_bits;
+  uint32_t dense_stride;
+  int32_t dense_low;
+  int32_t dense_high;
+};
+
+constexpr uint32_t kRowPadBits = 3;
+
 // buckets[b] is the largest k with cdf[k] <= b << bucket_shift: the search for a slot starts there
 // and only walks up. Everything is at the table's own precision.
 struct TableView {
@@ -24,7 +51,8 @@ struct TableView {
   const RowView* rows;
   uint64_t row_count;
   uint32_t precision;
-  uint32_t escape;  // 1 if the last slot of every row is the escape
+  uint32_t escape;       // 1 if the last slot of every row is the escape
+  const FastView* fast;  // null if the table does not fit; at 14 bits if precision <= 14, else at 16
 };
 
 }  // namespace fastcoder

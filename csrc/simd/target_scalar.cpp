@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scalar target: what every machine can run.
 #define FASTCODER_ISA scalar
-#include "simd/kernels_scalar-inl.h"
+#include "simd/export-inl.h"
+#include "simd/generic-inl.h"
 
 namespace fastcoder::scalar {
 
 extern const KernelTable kKernels;
-constinit const KernelTable kKernels = {"scalar", FASTCODER_KERNELS(encode),
-                                        FASTCODER_KERNELS(decode)};
+constinit const KernelTable kKernels = {"scalar", FASTCODER_KERNELS(encode_generic),
+                                        FASTCODER_KERNELS(decode_generic)};
 
 }  // namespace fastcoder::scalar

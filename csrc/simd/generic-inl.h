@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels on plain integers, written against the steps of format/. They are what every vector
-// kernel must agree with: symbols, final states, words used.
+// Kernels for any table and any lanes, on plain integers, written against the steps of format/. They
+// are what every other kernel must agree with (symbols, final states, words used), code what those
+// leave over, and the tables that have no FastView.
 // Everything is in an unnamed namespace, so that no weak symbol crosses the ISA wall.
 #pragma once
 
@@ -23,14 +24,21 @@ struct RowOf {
   static FASTCODER_ALWAYS_INLINE uint64_t at(const void* indexes, uint64_t i) {
     return static_cast<uint64_t>(static_cast<const Index*>(indexes)[i]);
   }
+  static FASTCODER_ALWAYS_INLINE const void* address(const void* indexes, uint64_t i) {
+    return static_cast<const Index*>(indexes) + i;
+  }
 };
 template <>
 struct RowOf<void> {
   static FASTCODER_ALWAYS_INLINE uint64_t at(const void*, uint64_t) { return 0; }
+  static FASTCODER_ALWAYS_INLINE const void* address(const void*, uint64_t) { return nullptr; }
 };
 
+template <uint32_t kLanes>
+constexpr uint64_t kAllLanes = ~uint64_t{0} >> (64 - kLanes);
+
 template <class Width, class Symbol, class Index>
-void encode(const EncodeBlock& block, EncodeLanes& lanes) {
+void encode_generic(const EncodeBlock& block, EncodeLanes& lanes) {
   using State = typename Width::State;
   const TableView& table = *block.table;
   const Symbol* symbols = static_cast<const Symbol*>(block.symbols);
@@ -51,10 +59,18 @@ void encode(const EncodeBlock& block, EncodeLanes& lanes) {
     const uint32_t lane = (block.first_lane + static_cast<uint32_t>(i)) & lane_mask;
     lanes.state[lane] =
         push_slot<Width>(static_cast<State>(lanes.state[lane]), start, frequency, cursor);
-    lanes.hash_sum[lane] += static_cast<uint32_t>(symbol) * lanes.hash_power[lane];
-    lanes.hash_power[lane] *= kHashMultiplier;
+    lanes.hash[lane] = unhash_symbol(lanes.hash[lane], symbol);
   }
   lanes.cursor = cursor;
+}
+
+// The slot that holds `value`, at the table's precision.
+FASTCODER_ALWAYS_INLINE uint32_t find_slot(const TableView& table, const RowView& row,
+                                           uint32_t value) {
+  const uint32_t* cdf = table.cdf + row.cdf_begin;
+  uint32_t slot = table.buckets[row.bucket_begin + (value >> row.bucket_shift)];
+  while (cdf[slot + 1] <= value) ++slot;  // ends: the row's last entry exceeds every value
+  return slot;
 }
 
 // The symbol behind an escape slot, or what is wrong with it. Not inlined: almost never called.
@@ -75,7 +91,7 @@ void encode(const EncodeBlock& block, EncodeLanes& lanes) {
 }
 
 template <class Width, class Symbol, class Index>
-KernelResult decode(const DecodeBlock& block, DecodeLanes& lanes) {
+KernelResult decode_generic(const DecodeBlock& block, DecodeLanes& lanes) {
   using State = typename Width::State;
   const TableView& table = *block.table;
   Symbol* symbols = static_cast<Symbol*>(block.symbols);
@@ -89,9 +105,7 @@ KernelResult decode(const DecodeBlock& block, DecodeLanes& lanes) {
     State state = static_cast<State>(lanes.state[lane]);
 
     const uint32_t value = static_cast<uint32_t>(state & ((State{1} << Width::kPrecision) - 1));
-    const uint32_t row_value = value >> shift;
-    uint32_t slot = table.buckets[row.bucket_begin + (row_value >> row.bucket_shift)];
-    while (cdf[slot + 1] <= row_value) ++slot;  // ends: the row's last entry exceeds every value
+    const uint32_t slot = find_slot(table, row, value >> shift);
 
     state = pop_slot<Width>(state, value, cdf[slot] << shift, (cdf[slot + 1] - cdf[slot]) << shift);
     if (state < Width::kLower) {
@@ -119,14 +133,3 @@ KernelResult decode(const DecodeBlock& block, DecodeLanes& lanes) {
 
 }  // namespace
 }  // namespace fastcoder::FASTCODER_ISA
-
-// One row of function pointers per symbol type; the order is that of the enums in kernel_table.h.
-#define FASTCODER_KERNELS_OF_SYMBOL(function, Width, Symbol)              \
-  {&function<Width, Symbol, void>, &function<Width, Symbol, uint8_t>,     \
-   &function<Width, Symbol, uint16_t>, &function<Width, Symbol, int32_t>}
-#define FASTCODER_KERNELS_OF_WIDTH(function, Width)                                              \
-  {FASTCODER_KERNELS_OF_SYMBOL(function, Width, int8_t),                                         \
-   FASTCODER_KERNELS_OF_SYMBOL(function, Width, int16_t),                                        \
-   FASTCODER_KERNELS_OF_SYMBOL(function, Width, int32_t)}
-#define FASTCODER_KERNELS(function) \
-  {FASTCODER_KERNELS_OF_WIDTH(function, Narrow), FASTCODER_KERNELS_OF_WIDTH(function, Wide)}

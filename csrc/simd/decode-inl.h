@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoding with bucket64 tables, written once against `Vec`. A group is one symbol of every lane,
+// held in kVectors vectors: the loads of one vector hide behind the arithmetic of the others.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "format/params.h"
+#include "format/symbol_hash.h"
+#include "simd/generic-inl.h"
+#include "simd/kernel_table.h"
+#include "simd/rows.h"
+#include "simd/words.h"
+
+namespace fastcoder::FASTCODER_ISA {
+namespace {
+
+// What a lookup leaves for one symbol of each lane.
+template <uint32_t kLanes>
+struct Lookup {
+  uint32_t remainder[kLanes];  // value - start
+  uint32_t frequency[kLanes];
+  uint32_t symbol[kLanes];     // the int32 as it is
+};
+
+// Looks up the lanes in `open` in the cdf: crowded buckets and escapes. `value` is a lane's slot value
+// at 14 bits. Not inlined: it runs once in a few hundred symbols.
+template <uint32_t kLanes, class Index>
+[[gnu::noinline]] KernelResult look_up_slowly(const DecodeBlock& block, DecodeLanes& lanes,
+                                              uint64_t first, uint64_t open, const uint32_t* values,
+                                              Lookup<kLanes>& lookup) {
+  const TableView& table = *block.table;
+  const uint32_t shift = Narrow::kPrecision - table.precision;
+  for (; open != 0; open &= open - 1) {
+    const uint32_t lane = static_cast<uint32_t>(__builtin_ctzll(open));
+    const RowView& row = table.rows[RowOf<Index>::at(block.indexes, first + lane)];
+    const uint32_t slot = find_slot(table, row, values[lane] >> shift);
+    const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
+    int64_t symbol = int64_t{row.offset} + slot;
+    if (slot >= row.symbols) {
+      const KernelResult escaped = read_escape(row, lanes, first + lane);
+      if (escaped.status != Status::kOk) return escaped;
+      symbol = escaped.symbol;
+    }
+    lookup.remainder[lane] = values[lane] - (cdf[0] << shift);
+    lookup.frequency[lane] = (cdf[1] - cdf[0]) << shift;
+    lookup.symbol[lane] = static_cast<uint32_t>(symbol);
+  }
+  return {Status::kOk, 0, 0};
+}
+
+// The first symbol of a group that its type cannot hold.
+template <uint32_t kLanes, class Symbol>
+[[gnu::noinline]] KernelResult find_misfit(uint64_t first, const uint32_t* symbols) {
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    const int32_t symbol = static_cast<int32_t>(symbols[lane]);
+    if (symbol != static_cast<Symbol>(symbol)) {
+      return {Status::kSymbolOutOfRange, first + lane, symbol};
+    }
+  }
+  return {Status::kOk, 0, 0};
+}
+
+// Decodes whole groups of symbols [first, last); the first belongs to lane 0.
+template <uint32_t kVectors, class Symbol, class Index>
+KernelResult decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
+                           uint64_t last) {
+  using U32 = Vec::U32;
+  constexpr uint32_t kWidth = Vec::kWidth;
+  constexpr uint32_t kLanes = kVectors * kWidth;
+  constexpr uint32_t kPrecision = Narrow::kPrecision;
+  constexpr uint32_t kAllOfVector = static_cast<uint32_t>(kAllLanes<kWidth>);
+  const FastView& fast = *block.table->fast;
+  const auto row_shift = Vec::count(fast.bucket_bits);
+  const auto bucket_shift = Vec::count(kPrecision - fast.bucket_bits);
+  const U32 value_mask = Vec::splat((1u << kPrecision) - 1);
+  const U32 low_mask = Vec::splat(0xFFFF);
+  const U32 multiplier = Vec::splat(kHashMultiplier);
+  Symbol* symbols = static_cast<Symbol*>(block.symbols);
+
+  uint32_t spill[kLanes];
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    spill[lane] = static_cast<uint32_t>(lanes.state[lane]);
+  }
+  U32 state[kVectors];
+  U32 hash[kVectors];
+  FASTCODER_UNROLL
+  for (uint32_t v = 0; v < kVectors; ++v) {
+    state[v] = Vec::load(spill + v * kWidth);
+    hash[v] = Vec::load(lanes.hash + v * kWidth);
+  }
+  GroupWords words(lanes.words, lanes.words_end);
+  const uint8_t* cursor = lanes.words;
+
+  for (uint64_t i = first; i < last; i += kLanes) {
+    if (!words.ready(cursor)) return {Status::kTruncated, i, 0};
+    U32 remainder[kVectors];
+    U32 frequency[kVectors];
+    U32 symbol[kVectors];
+    uint64_t open = 0;
+    FASTCODER_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      const U32 row = row_vector<Index>(block.indexes, i + v * kWidth);
+      const U32 value = Vec::both(state[v], value_mask);
+      const U32 row_begin =
+          Vec::add(Vec::shift_left(row, row_shift), Vec::shift_left<kRowPadBits>(row));
+      U32 low;
+      U32 high;
+      Vec::gather_entries(fast.buckets, Vec::add(row_begin, Vec::shift_right(value, bucket_shift)),
+                          low, high);
+      const U32 frequency0 = Vec::template shift_right<16>(low);
+      const U32 past = Vec::sub(value, Vec::both(low, low_mask));
+      const auto in_first = Vec::less(past, frequency0);
+      remainder[v] = Vec::sub(past, Vec::keep_unless(in_first, frequency0));
+      frequency[v] = Vec::select(in_first, frequency0, Vec::both(high, low_mask));
+      symbol[v] = Vec::increment_unless(in_first, Vec::template shift_right_signed<16>(high));
+      open |= static_cast<uint64_t>(Vec::bits(Vec::less(remainder[v], frequency[v])))
+              << (v * kWidth);
+    }
+    open ^= kAllLanes<kLanes>;
+    if (FASTCODER_UNLIKELY(open != 0)) {
+      Lookup<kLanes> lookup;
+      FASTCODER_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        Vec::store(spill + v * kWidth, Vec::both(state[v], value_mask));
+        Vec::store(lookup.remainder + v * kWidth, remainder[v]);
+        Vec::store(lookup.frequency + v * kWidth, frequency[v]);
+        Vec::store(lookup.symbol + v * kWidth, symbol[v]);
+      }
+      KernelResult result = look_up_slowly<kLanes, Index>(block, lanes, i, open, spill, lookup);
+      if (result.status == Status::kOk && sizeof(Symbol) < 4) {
+        result = find_misfit<kLanes, Symbol>(i, lookup.symbol);
+      }
+      if (result.status != Status::kOk) return result;
+      FASTCODER_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        remainder[v] = Vec::load(lookup.remainder + v * kWidth);
+        frequency[v] = Vec::load(lookup.frequency + v * kWidth);
+        symbol[v] = Vec::load(lookup.symbol + v * kWidth);
+      }
+    }
+    FASTCODER_UNROLL
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      const U32 popped = Vec::add(
+          Vec::mul(Vec::template shift_right<kPrecision>(state[v]), frequency[v]), remainder[v]);
+      state[v] =
+          Vec::refill(popped, Vec::is_zero(Vec::template shift_right<16>(popped)), cursor);
+      hash[v] = Vec::add(Vec::mul(hash[v], multiplier), symbol[v]);
+      Vec::narrow(symbols + i + v * kWidth, symbol[v]);
+    }
+    // The rows of a FastView are int16, so only int8 can be too narrow for them.
+    if constexpr (sizeof(Symbol) == 1) {
+      uint32_t misfit = 0;
+      FASTCODER_UNROLL
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        const U32 above = Vec::add(symbol[v], Vec::splat(128));
+        misfit |= Vec::bits(Vec::is_zero(Vec::template shift_right<8>(above))) ^ kAllOfVector;
+        Vec::store(spill + v * kWidth, symbol[v]);
+      }
+      if (FASTCODER_UNLIKELY(misfit != 0)) return find_misfit<kLanes, Symbol>(i, spill);
+    }
+  }
+  if (!words.ready(cursor)) return {Status::kTruncated, last - kLanes, 0};
+  lanes.words = words.position(cursor);
+  FASTCODER_UNROLL
+  for (uint32_t v = 0; v < kVectors; ++v) {
+    Vec::store(spill + v * kWidth, state[v]);
+    Vec::store(lanes.hash + v * kWidth, hash[v]);
+  }
+  for (uint32_t lane = 0; lane < kLanes; ++lane) lanes.state[lane] = spill[lane];
+  return {Status::kOk, 0, 0};
+}
+
+template <class Symbol, class Index>
+KernelResult decode_vectors(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
+                            uint64_t last) {
+  constexpr uint32_t kMost = kMaxLanes / Vec::kWidth;
+  const uint32_t vectors = lanes.lanes / Vec::kWidth;
+  if (vectors == kMost) return decode_groups<kMost, Symbol, Index>(block, lanes, first, last);
+  if constexpr (kMost > 4) {
+    if (vectors == 4) return decode_groups<4, Symbol, Index>(block, lanes, first, last);
+  }
+  if constexpr (kMost > 2) {
+    if (vectors == 2) return decode_groups<2, Symbol, Index>(block, lanes, first, last);
+  }
+  return decode_groups<1, Symbol, Index>(block, lanes, first, last);
+}
+
+// Symbols [first, last) of a block by the generic kernel.
+template <class Width, class Symbol, class Index>
+KernelResult decode_rest(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
+                         uint64_t last) {
+  DecodeBlock rest = block;
+  rest.symbols = static_cast<Symbol*>(block.symbols) + first;
+  rest.indexes = RowOf<Index>::address(block.indexes, first);
+  rest.count = last - first;
+  rest.first_lane = (block.first_lane + static_cast<uint32_t>(first)) & (lanes.lanes - 1);
+  KernelResult result = decode_generic<Width, Symbol, Index>(rest, lanes);
+  result.position += first;
+  return result;
+}
+
+template <class Width, class Symbol, class Index>
+KernelResult decode(const DecodeBlock& block, DecodeLanes& lanes) {
+  const uint64_t head = (lanes.lanes - block.first_lane) & (lanes.lanes - 1);
+  const bool fits = Width::kPrecision == Narrow::kPrecision && block.table->fast != nullptr &&
+                    lanes.lanes >= Vec::kWidth && lanes.lanes <= kMaxLanes &&
+                    block.count >= head + lanes.lanes;
+  if (!fits) return decode_generic<Width, Symbol, Index>(block, lanes);
+  const uint64_t last = block.count - (block.count - head) % lanes.lanes;
+  KernelResult result = {Status::kOk, 0, 0};
+  if (head != 0) result = decode_rest<Width, Symbol, Index>(block, lanes, 0, head);
+  if (result.status != Status::kOk) return result;
+  result = decode_vectors<Symbol, Index>(block, lanes, head, last);
+  if (result.status != Status::kOk || last == block.count) return result;
+  return decode_rest<Width, Symbol, Index>(block, lanes, last, block.count);
+}
+
+}  // namespace
+}  // namespace fastcoder::FASTCODER_ISA

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AVX2 target: everything AVX2 in the program, and nothing else.
+#define FASTCODER_ISA avx2
+#include "simd/vec_avx2.h"
+
+#include "simd/decode-inl.h"
+#include "simd/encode-inl.h"
+#include "simd/export-inl.h"
+
+namespace fastcoder::avx2 {
+
+extern const KernelTable kKernels;
+constinit const KernelTable kKernels = {"avx2", FASTCODER_KERNELS(encode),
+                                        FASTCODER_KERNELS(decode)};
+
+}  // namespace fastcoder::avx2
