@@ -29,7 +29,12 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.coding",),
     ("fastcoder.container", "fastcoder.streaming"),
     ("fastcoder",),
-    ("fastcoder.torch.ops",),
+    (
+        "fastcoder.torch.arrays",
+        "fastcoder.torch.exact",
+        "fastcoder.torch.ops",
+        "fastcoder.torch.scales",
+    ),
     ("fastcoder.torch.entropy_models", "fastcoder.torch.layers"),
     ("fastcoder.torch.codecs",),
     ("fastcoder.torch",),

@@ -97,7 +97,7 @@ def _on_grid(layer: nn.Module, position: int) -> nn.Module:
             layer.out_channels,
             layer.kernel_size,  # type: ignore[arg-type]
             layer.stride,  # type: ignore[arg-type]
-            layer.padding,
+            layer.padding,  # type: ignore[arg-type]
             dtype=torch.float64,
         )
         summed = (1, 2, 3)

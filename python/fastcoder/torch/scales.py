@@ -41,8 +41,8 @@ def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: ScaleRule = "nea
         >>> scale_indexes(torch.tensor([0.0, 1.5, 9.0]), [1.0, 2.0, 4.0]).tolist()
         [0, 1, 2]
     """
-    if not isinstance(sigma, Tensor) or sigma.dtype not in _FLOATS:
-        kind = sigma.dtype if isinstance(sigma, Tensor) else type(sigma).__name__
+    kind = getattr(sigma, "dtype", type(sigma).__name__)
+    if kind not in _FLOATS:
         raise ArgumentTypeError(f"sigma = {kind}, expected a floating tensor")
     values = sigma.detach()
     if values.dtype not in (torch.float64, torch.float32):
