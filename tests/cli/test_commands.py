@@ -11,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-typer = pytest.importorskip("typer")
+import torch
 
 from fastcoder import container
 from fastcoder.cli import app as commands
