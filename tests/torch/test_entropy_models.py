@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import math
 
-import fastcoder
 import numpy as np
 import pytest
 import torch
+
+import fastcoder
 from fastcoder.torch import EntropyBottleneck, GaussianConditional
 from fastcoder.torch.entropy_models.factorized import interval_probability
 
@@ -191,7 +192,7 @@ def test_gaussian_table_is_that_of_the_scales() -> None:
 
 @pytest.mark.parametrize("scales", [[], [0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [1.0, math.inf]])
 def test_gaussian_refuses_scales_that_are_not_increasing(scales: list[float]) -> None:
-    with pytest.raises(fastcoder.ArgumentError, match="scales.* = .*, expected"):
+    with pytest.raises(fastcoder.ArgumentError, match=r"scales.* = .*, expected"):
         GaussianConditional(scales)
 
 
@@ -199,5 +200,5 @@ def test_bottleneck_refuses_a_density_without_tails() -> None:
     model = EntropyBottleneck(1)
     with torch.no_grad():
         model.matrices[0].fill_(-40.0)  # softplus gives 4e-18: a cumulative that never rises
-    with pytest.raises(fastcoder.ArgumentError, match="quantiles = .*, expected"):
+    with pytest.raises(fastcoder.ArgumentError, match=r"quantiles = .*, expected"):
         model.build_table()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from fastcoder.torch import GDN, IGDN
 from fastcoder.torch.layers import conv, deconv
 from fastcoder.torch.ops import add_noise, lower_bound, round_ste
@@ -99,7 +100,7 @@ def test_strided_layers_keep_the_first_sample_in_place() -> None:
     for layer, shape, position in ((conv(1, 1, 5, 2), (4, 4), 2), (deconv(1, 1, 5), (16, 16), 2)):
         with torch.no_grad():
             layer.weight.zero_()
-            layer.bias.zero_()  # type: ignore[union-attr]
+            layer.bias.zero_()
             layer.weight[0, 0, position, position] = 1.0
         result = layer(x)
         assert tuple(result.shape[-2:]) == shape
