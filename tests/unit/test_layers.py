@@ -32,11 +32,13 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     (
         "fastcoder.torch.arrays",
         "fastcoder.torch.exact",
+        "fastcoder.torch.images",
         "fastcoder.torch.ops",
         "fastcoder.torch.scales",
     ),
     ("fastcoder.torch.entropy_models", "fastcoder.torch.layers"),
     ("fastcoder.torch.codecs",),
+    ("fastcoder.torch.evaluation", "fastcoder.torch.storage"),
     ("fastcoder.torch",),
     ("fastcoder.torch.training",),
     ("fastcoder.cli",),
