@@ -593,7 +593,7 @@ TEST(bytes_errors_name_the_position) {
 }
 
 // A table is part of the file format of every model: these may change only together with the
-// version byte of the tables. tests/cpp/check_determinism.py compares them between compilers.
+// version byte of the tables. tests/unit/test_builds.py compares them between compilers.
 TEST(fingerprint_of_the_default_table_is_golden) {
   CHECK_EQ(default_table()->fingerprint(), 0xe1e49b40ad3586bbu);
 }
