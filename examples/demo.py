@@ -74,16 +74,16 @@ def measure(rgb: NDArray[np.uint8], original: NDArray[np.uint8], size: int) -> M
 
 def seconds(function: Callable[[], Any], runs: int) -> float:
     """Median duration of a call, the first one not counted."""
-    durations = []
+    durations: list[float] = []
     for _ in range(runs + 1):
         start = time.perf_counter()
         function()
         durations.append(time.perf_counter() - start)
-    return statistics.median(durations[1:])
+    return float(statistics.median(durations[1:]))
 
 
 def to_rgb(image: torch.Tensor) -> NDArray[np.uint8]:
-    """float (3, H, W) in [0, 1] to uint8 (H, W, 3)."""
+    """From float (3, H, W) in [0, 1] to uint8 (H, W, 3)."""
     return (image * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
@@ -117,7 +117,8 @@ def decode_in_this_process(model: ImageCodec, source: Path, target: Path) -> Non
     coder = seconds(lambda: decode_latents(stream, latents), CODER_RUNS)
     unpacking = seconds(lambda: model.unpack_latents(data), NETWORK_RUNS)
     synthesis = seconds(lambda: model.reconstruct(latents), NETWORK_RUNS)
-    np.savez(target, rgb=rgb, **{part.name: part.symbols for part in latents.parts})
+    arrays: dict[str, Any] = {part.name: part.symbols for part in latents.parts}
+    np.savez(target, rgb=rgb, **arrays)
     print(json.dumps({"network": unpacking - coder + synthesis, "coder": coder}))
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 INK = "#1d2433"
 FAINT = "#69738a"
@@ -135,7 +136,7 @@ def _draw_latents(
         bar = axes.inset_axes((0.0, -0.075, 1.0, 0.035))
         axes.figure.colorbar(image, cax=bar, orientation="horizontal")
         bar.tick_params(labelsize=9, colors=FAINT, length=2)
-        bar.xaxis.set_major_locator(plt.MaxNLocator(6))
+        bar.xaxis.set_major_locator(MaxNLocator(6))
         for spine in bar.spines.values():
             spine.set_visible(False)
 
