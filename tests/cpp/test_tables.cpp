@@ -315,7 +315,7 @@ TEST(pmf_errors_name_row_position_and_value) {
   CHECK_ERROR(kTable, "sum(pmf[1]) = 0, expected sum > 0", second_row({0, -0.0}));
   CHECK_ERROR(kTable, "slots(pmf[1]) = 17 with the escape, expected 1 <= slots <= 16",
               second_row(std::vector<double>(16, 0.1)));
-  CHECK_ERROR(kTable, "pmf[0] = 0 slots", one_pmf_row({}, 0, 4, false));
+  CHECK_ERROR(kTable, "slots(pmf[0]) = 0", one_pmf_row({}, 0, 4, false));
   CHECK_ERROR(kTable, "precision = 17, expected 1 <= precision <= 16", one_pmf_row(good, 0, 17, 1));
   CHECK_ERROR(kTable, "precision = 0", one_pmf_row(good, 0, 0, false));
   CHECK_ERROR(kTable, "offsets[0] = 2147483647, expected <= 2147483646",
@@ -342,8 +342,8 @@ TEST(cdf_errors_name_row_position_and_value) {
   CHECK_ERROR(kTable, "cdf[0][2] = 1, expected > 3", make({0, 3, 1, 8}, {3}, false));
   CHECK_ERROR(kTable, "cdf[0][1] = 7, expected 8", make({0, 7}, {1}, false));
   CHECK_ERROR(kTable, "cdf[0][2] = 9, expected 8", make({0, 8, 9}, {2}, false));
-  CHECK_ERROR(kTable, "cdf[0] = 9 slots", make({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {9}, false));
-  CHECK_ERROR(kTable, "cdf[0] = 0 slots", make({0}, {0}, false));
+  CHECK_ERROR(kTable, "slots(cdf[0]) = 9", make({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {9}, false));
+  CHECK_ERROR(kTable, "slots(cdf[0]) = 0", make({0}, {0}, false));
   CHECK_ERROR(kTable, "len(cdf[1]) = 1, expected 3", make({0, 8, 0}, {1, 2}, false));
   CHECK_ERROR(kTable, "len(cdf) = 3, expected 2", make({0, 8, 8}, {1}, false));
   const Table only_escape = make({0, 8}, {1}, true);
