@@ -54,7 +54,7 @@ class Measured:
     @property
     def bpp(self) -> float:
         """Bits of the file per pixel."""
-        return 8 * self.size / (self.rgb.shape[0] * self.rgb.shape[1])
+        return float(8 * self.size / (self.rgb.shape[0] * self.rgb.shape[1]))
 
     @property
     def caption(self) -> str:
