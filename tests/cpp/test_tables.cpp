@@ -326,8 +326,7 @@ TEST(pmf_errors_name_row_position_and_value) {
   CHECK_ERROR(kTable, "len(offsets) = 2", CdfTable::from_pmf(good, {{2u}}, {{0, 0}}, 4, true));
   CHECK_ERROR(kTable, "len(pmf[0]) = 2, expected 3",
               CdfTable::from_pmf(good, {{3u}}, {{0}}, 4, true));
-  CHECK_ERROR(kTable, "len(pmf) = 2, expected 1",
-              CdfTable::from_pmf(good, {{1u}}, {{0}}, 4, true));
+  CHECK_ERROR(kTable, "len(pmf) = 2, expected 1", CdfTable::from_pmf(good, {{1u}}, {{0}}, 4, true));
 }
 
 TEST(cdf_errors_name_row_position_and_value) {
