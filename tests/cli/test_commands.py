@@ -336,7 +336,7 @@ def test_read_only_folder(fastcoder: Fastcoder, photo: Path, model: Path) -> Non
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [
-        ("open", PermissionError(13, "Permission denied", "a.fc"), "a.fc: Permission denied"),
+        ("open", PermissionError(13, "Permission denied"), "photo.fc: Permission denied"),
         ("fsync", OSError(28, "No space left on device"), "No space left on device"),
     ],
 )
