@@ -24,7 +24,7 @@ CPP_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-py test-cpp test-slow asan lint lint-cpp format demo bench clean distclean
+.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -73,7 +73,9 @@ asan: $(STAMP)/build ## C++ tests under AddressSanitizer and UndefinedBehaviorSa
 	$(BIN)/ctest --test-dir build/asan --output-on-failure --no-tests=error
 
 # ---- style, types, warnings ------------------------------------------------------------------
-lint: lint-cpp $(STAMP)/package $(STAMP)/tools ## formatting, ruff, mypy, stubtest, C++ warnings
+lint: lint-py lint-cpp ## formatting, ruff, mypy, stubtest, C++ warnings
+
+lint-py: $(STAMP)/package $(STAMP)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
@@ -82,7 +84,7 @@ lint: lint-cpp $(STAMP)/package $(STAMP)/tools ## formatting, ruff, mypy, stubte
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml fastcoder._core
 
 # A build of its own, so that only `make lint` fails on a compiler newer than ours.
-lint-cpp: $(STAMP)/package
+lint-cpp: $(STAMP)/build
 	$(CMAKE) -B build/lint -DFASTCODER_BUILD_TESTS=ON -DFASTCODER_BUILD_PYTHON=ON \
 	    -DFASTCODER_WERROR=ON -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
 	    -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)"

@@ -45,7 +45,7 @@ void check_row_count(const char* name, size_t rows, size_t offsets) {
 void check_slots(const char* name, size_t row, uint64_t slots, int precision, bool escape) {
   const uint64_t limit = uint64_t{1} << precision;
   if (slots < 1 || slots > limit) {
-    fail(at(name, row) + " = " + std::to_string(slots) + " slots" +
+    fail("slots(" + at(name, row) + ") = " + std::to_string(slots) +
          (escape ? " with the escape" : "") + ", expected 1 <= slots <= " + std::to_string(limit));
   }
 }
@@ -87,7 +87,7 @@ void check_pmf_row(size_t row, std::span<const double> pmf) {
     }
     any |= bits << 1;
   }
-  if (any == 0 && !pmf.empty()) fail(at("pmf", row) + " has the sum 0, expected a sum > 0");
+  if (any == 0 && !pmf.empty()) fail("sum(" + at("pmf", row) + ") = 0, expected sum > 0");
 }
 
 // max(0, 1 - sum), with a compensated sum: the rounding errors of 65,535 additions would otherwise
@@ -121,7 +121,7 @@ CdfTable::CdfTable(std::vector<uint32_t> cdf, std::span<const uint32_t> slots,
     check_slots("cdf", r, slots[r], precision, escape);
     const size_t entries = size_t{slots[r]} + 1;
     if (cdf_.size() - begin < entries) {
-      fail(at("cdf", r) + " has " + std::to_string(cdf_.size() - begin) + " entries, expected " +
+      fail("len(" + at("cdf", r) + ") = " + std::to_string(cdf_.size() - begin) + ", expected " +
            std::to_string(entries));
     }
     check_cdf_row(r, std::span(cdf_).subspan(begin, entries), precision);
@@ -141,7 +141,7 @@ CdfTable::CdfTable(std::vector<uint32_t> cdf, std::span<const uint32_t> slots,
     bucket_count += buckets;
   }
   if (begin != cdf_.size()) {
-    fail("cdf has " + std::to_string(cdf_.size()) + " entries, expected " + std::to_string(begin) +
+    fail("len(cdf) = " + std::to_string(cdf_.size()) + ", expected " + std::to_string(begin) +
          ", slots + 1 for each row");
   }
   buckets_.reserve(bucket_count);
@@ -197,7 +197,7 @@ std::shared_ptr<const CdfTable> CdfTable::from_pmf(std::span<const double> pmf,
   for (size_t r = 0; r < lengths.size(); ++r) {
     check_slots("pmf", r, uint64_t{lengths[r]} + (escape ? 1 : 0), precision, escape);
     if (pmf.size() - begin < lengths[r]) {
-      fail(at("pmf", r) + " has " + std::to_string(pmf.size() - begin) + " values, expected " +
+      fail("len(" + at("pmf", r) + ") = " + std::to_string(pmf.size() - begin) + ", expected " +
            std::to_string(lengths[r]));
     }
     const std::span<const double> row = pmf.subspan(begin, lengths[r]);
@@ -213,7 +213,7 @@ std::shared_ptr<const CdfTable> CdfTable::from_pmf(std::span<const double> pmf,
     begin += row.size();
   }
   if (begin != pmf.size()) {
-    fail("pmf has " + std::to_string(pmf.size()) + " values, expected " + std::to_string(begin) +
+    fail("len(pmf) = " + std::to_string(pmf.size()) + ", expected " + std::to_string(begin) +
          ", the sum of lengths");
   }
   return std::shared_ptr<const CdfTable>(

@@ -144,7 +144,7 @@ void Decoder::pull(const CdfTable& table, const IndexSpan& indexes, uint64_t cou
 
 void Decoder::pull_unguarded(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                              const MutableSymbolSpan& symbols) {
-  if (!walker_.empty()) check_width(table, walker_.wide());
+  if (count > 0 && !walker_.empty()) check_width(table, walker_.wide());
   for (uint64_t done = 0; done < count;) {
     if (in_segment_ && segment_.count() == walker_.segment_symbols() && !walker_.at_end()) {
       hash_ = segment_.finish(hash_);

@@ -29,7 +29,8 @@ struct Message {
   explicit Message(std::span<const Part> message_parts) : parts(message_parts) {
     for (const Part& part : parts) {
       count += part.count;
-      wide = wide || part.table->precision() > static_cast<int>(Narrow::kPrecision);
+      const bool used = part.count > 0;
+      wide = wide || (used && part.table->precision() > static_cast<int>(Narrow::kPrecision));
     }
   }
   uint32_t state_bytes() const { return wide ? Wide::kStateBytes : Narrow::kStateBytes; }

@@ -74,6 +74,75 @@ class Reader {
   size_t position_ = 0;
 };
 
+struct Header {
+  int precision;
+  bool escape;
+  uint32_t rows;
+};
+
+Header read_header(Reader& reader) {
+  for (const uint8_t letter : kMagic) {
+    const size_t position = reader.position();
+    const uint8_t found = reader.byte("the magic \"FCT\" of a table");
+    if (found != letter) fail(position, std::to_string(found), "the magic \"FCT\" of a table");
+  }
+  const uint8_t version = reader.byte("a version");
+  if (version != kVersion) fail(3, std::to_string(version), "version 0");
+  const uint8_t precision = reader.byte("a precision");
+  if (precision < 1 || precision > kMaxPrecision) {
+    fail(4, std::to_string(precision), "1 <= precision <= 16");
+  }
+  const uint8_t flags = reader.byte("flags");
+  if (flags > 1) fail(5, std::to_string(flags), "flags 0 or 1");
+  const uint32_t rows = reader.varint("a number of rows");
+  const size_t most = reader.left() / 3;
+  if (rows < 1 || rows > most) {
+    fail(6, std::to_string(rows) + " rows",
+         "1 <= rows <= " + std::to_string(most) + ", a third of the bytes left");
+  }
+  return {precision, flags == 1, rows};
+}
+
+// Appends the entries of one row to `cdf` and returns its number of slots.
+uint32_t read_frequencies(Reader& reader, uint32_t total, std::vector<uint32_t>& cdf) {
+  const size_t begin = reader.position();
+  const uint32_t slots = reader.varint("a number of slots");
+  const size_t most = std::min<size_t>(total, reader.left());
+  if (slots < 1 || slots > most) {
+    fail(begin, std::to_string(slots) + " slots", "1 <= slots <= " + std::to_string(most));
+  }
+  uint32_t start = 0;
+  cdf.push_back(start);
+  for (uint32_t k = 0; k < slots; ++k) {
+    const size_t position = reader.position();
+    const uint32_t below = reader.varint("a frequency - 1");
+    if (below >= total - start) {
+      fail(position, std::to_string(below), "a frequency - 1 < " + std::to_string(total - start));
+    }
+    start += below + 1;
+    cdf.push_back(start);
+  }
+  if (start != total) {
+    fail(reader.position(), "the end of a row of total " + std::to_string(start),
+         "the total " + std::to_string(total));
+  }
+  return slots;
+}
+
+void read_fingerprint(Reader& reader, std::span<const uint8_t> bytes) {
+  const size_t begin = reader.position();
+  if (reader.left() != kFingerprintBytes) {
+    fail(begin, std::to_string(reader.left()) + " last bytes", "the 8 bytes of the fingerprint");
+  }
+  uint64_t stored = 0;
+  for (size_t i = 0; i < kFingerprintBytes; ++i) {
+    stored |= uint64_t{reader.byte("a fingerprint")} << (8 * i);
+  }
+  if (siphash_2_4(bytes.first(begin)) != stored) {
+    fail(begin, "another fingerprint", "the fingerprint of the bytes before it");
+  }
+}
+
 }  // namespace
 
 std::vector<uint8_t> CdfTable::bytes_before_fingerprint() const {
@@ -106,71 +175,20 @@ std::vector<uint8_t> CdfTable::to_bytes() const {
 // vector). Together below kBytesAmplification.
 std::shared_ptr<const CdfTable> CdfTable::from_bytes(std::span<const uint8_t> bytes) {
   Reader reader(bytes);
-  for (const uint8_t letter : kMagic) {
-    const size_t position = reader.position();
-    const uint8_t found = reader.byte("the magic \"FCT\" of a table");
-    if (found != letter) fail(position, std::to_string(found), "the magic \"FCT\" of a table");
-  }
-  const uint8_t version = reader.byte("a version");
-  if (version != kVersion) fail(3, std::to_string(version), "version 0");
-  const uint8_t precision = reader.byte("a precision");
-  if (precision < 1 || precision > kMaxPrecision) {
-    fail(4, std::to_string(precision), "1 <= precision <= 16");
-  }
-  const uint8_t flags = reader.byte("flags");
-  if (flags > 1) fail(5, std::to_string(flags), "flags 0 or 1");
-  const uint32_t total = uint32_t{1} << precision;
-
-  const uint32_t rows = reader.varint("a number of rows");
-  if (rows < 1 || rows > reader.left() / 3) {
-    fail(6, std::to_string(rows) + " rows",
-         "1 <= rows <= " + std::to_string(reader.left() / 3) + ", a third of the bytes left");
-  }
+  const Header header = read_header(reader);
   std::vector<uint32_t> cdf;
   std::vector<uint32_t> slots;
   std::vector<int32_t> offsets;
   cdf.reserve(reader.left());
-  slots.reserve(rows);
-  offsets.reserve(rows);
-  for (uint32_t r = 0; r < rows; ++r) {
+  slots.reserve(header.rows);
+  offsets.reserve(header.rows);
+  for (uint32_t r = 0; r < header.rows; ++r) {
     offsets.push_back(unzigzag(reader.varint("an offset")));
-    const size_t slots_position = reader.position();
-    slots.push_back(reader.varint("a number of slots"));
-    const size_t most = std::min<size_t>(total, reader.left());
-    if (slots.back() < 1 || slots.back() > most) {
-      fail(slots_position, std::to_string(slots.back()) + " slots",
-           "1 <= slots <= " + std::to_string(most));
-    }
-    uint32_t start = 0;
-    cdf.push_back(start);
-    for (uint32_t k = 0; k < slots.back(); ++k) {
-      const size_t position = reader.position();
-      const uint32_t below = reader.varint("a frequency - 1");
-      if (below >= total - start) {
-        fail(position, std::to_string(below), "a frequency - 1 < " + std::to_string(total - start));
-      }
-      start += below + 1;
-      cdf.push_back(start);
-    }
-    if (start != total) {
-      fail(reader.position(), "the end of a row of total " + std::to_string(start),
-           "the total " + std::to_string(total));
-    }
+    slots.push_back(read_frequencies(reader, uint32_t{1} << header.precision, cdf));
   }
-  if (reader.left() != kFingerprintBytes) {
-    fail(reader.position(), std::to_string(reader.left()) + " last bytes",
-         "the 8 bytes of the fingerprint");
-  }
-  const size_t end = reader.position();
-  uint64_t stored = 0;
-  for (size_t i = 0; i < kFingerprintBytes; ++i) {
-    stored |= uint64_t{reader.byte("a fingerprint")} << (8 * i);
-  }
-  if (siphash_2_4(bytes.first(end)) != stored) {
-    fail(end, "another fingerprint", "the fingerprint of the bytes before it");
-  }
+  read_fingerprint(reader, bytes);
   return std::shared_ptr<const CdfTable>(
-      new CdfTable(std::move(cdf), slots, std::move(offsets), precision, flags == 1));
+      new CdfTable(std::move(cdf), slots, std::move(offsets), header.precision, header.escape));
 }
 
 }  // namespace fastcoder

@@ -27,6 +27,7 @@ __all__ = [
     "as_floats",
     "as_indexes",
     "as_integer",
+    "as_sequence",
     "as_shape",
     "as_symbols",
     "contiguous",
@@ -78,6 +79,9 @@ def _from_dlpack(value: ArrayInput, name: str) -> NDArray[Any]:
             )
         if getattr(value, "requires_grad", False):
             value = value.detach()
+        # A tensor may carry a negation that was not carried out yet, which DLPack cannot say.
+        if hasattr(value, "resolve_neg"):
+            value = value.resolve_neg()
         return np.from_dlpack(value)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, ArgumentTypeError):
@@ -186,6 +190,13 @@ def as_shape(value: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
         if size < 0:
             raise ShapeError(f"shape[{axis}] = {size}, expected size >= 0")
     return shape
+
+
+def as_sequence(value: Sequence[Any], name: str) -> Sequence[Any]:
+    """A list or tuple of messages; an array would be one message."""
+    if not isinstance(value, (list, tuple)):
+        raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected a list")
+    return value
 
 
 def as_bytes(value: ArrayInput, name: str) -> bytes:

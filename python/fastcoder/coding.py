@@ -16,6 +16,7 @@ from ._arrays import (
     as_count,
     as_indexes,
     as_integer,
+    as_sequence,
     as_shape,
     as_symbols,
     symbol_dtype,
@@ -134,7 +135,7 @@ def encode_many(
         ShapeError: If there are not as many ``indexes`` as ``symbols``.
         FastcoderError: As :func:`encode`, for the first message at fault.
     """
-    all_indexes = _same_length(indexes, len(symbols), "symbols")
+    all_indexes = _same_length(indexes, len(as_sequence(symbols, "symbols")), "symbols")
     arguments = [_coding_arguments(s, i, table) for s, i in zip(symbols, all_indexes, strict=True)]
     return _core.encode_many(
         [values for values, _, _ in arguments],
@@ -171,7 +172,7 @@ def decode_many(
         ShapeError: If there are not as many ``indexes`` or ``shapes`` as ``streams``.
         FastcoderError: As :func:`decode`, for the first message at fault.
     """
-    all_indexes = _same_length(indexes, len(streams), "streams")
+    all_indexes = _same_length(indexes, len(as_sequence(streams, "streams")), "streams")
     all_shapes = _same_length(shapes, len(streams), "streams", "shapes")
     arguments = [
         _decoding_arguments(i, table, dtype, shape, None)
@@ -283,6 +284,6 @@ def _same_length(
 ) -> Sequence[Any]:
     if values is None:
         return [None] * count
-    if len(values) != count:
+    if len(as_sequence(values, name)) != count:
         raise ShapeError(f"len({name}) = {len(values)}, expected {count}, as many as {other}")
     return values

@@ -208,7 +208,10 @@ def _temporary_sibling(target: Path) -> Iterator[tuple[int, Path]]:
     """Open a new hidden file beside `target`; it is gone afterwards unless it was renamed."""
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
     # Not tempfile: its files are private (mode 600) and would stay so under their final name.
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except OSError as error:  # the caller knows nothing of the temporary name
+        raise OSError(error.errno, error.strerror, str(target)) from error
     try:
         yield descriptor, temporary
     finally:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from . import _core
+from .errors import ArgumentTypeError
 
 __all__ = ["active", "available", "use"]
 
@@ -34,10 +35,13 @@ def use(isa: str) -> None:
 
     Raises:
         IsaError: If it is not; the message lists the legal names.
+        ArgumentTypeError: If it is not a string.
 
     Example:
         >>> use("scalar")
         >>> active()
         'scalar'
     """
+    if not isinstance(isa, str):
+        raise ArgumentTypeError(f"type(isa) = {type(isa).__name__}, expected str")
     _core.use_isa(isa)

@@ -10,7 +10,7 @@ import pytest
 
 import fastcoder as fc
 from tests import generators, reference
-from tests.generators import native_table
+from tests.generators import native_table, parse_error
 
 # Small streams of every kind: (precision, escape, size, lanes, segment, kind of symbols).
 CASES = {
@@ -48,6 +48,7 @@ def assert_stream_error(stream: bytes, indexes: np.ndarray, table: fc.CdfTable) 
         fc.decode(stream, indexes, table)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, fc.FastcoderError)
+    parse_error(caught.value)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -207,8 +208,9 @@ def test_random_damage_to_a_headerless_stream_raises_or_gives_symbols(isa, name,
         outcome = None
         try:
             outcome = pull_all(bytes(damaged), indexes, table, int(rng.integers(1, 5)))
-        except fc.StreamError:
+        except fc.StreamError as error:
             outcome = "error"
+            parse_error(error)
         assert outcome in ("error", "symbols")
         assert_native_judges_like_the_reference(bytes(damaged), indexes, reference_table, outcome)
 
@@ -236,8 +238,9 @@ def test_random_bytes_after_the_flags_raise_or_give_symbols(isa, name, rng):
             stream = bytes([flags, 4, int(rng.integers(8, 100))]) + stream[1:]
         try:
             outcome = pull_all(stream, indexes, table, 2)
-        except fc.StreamError:
+        except fc.StreamError as error:
             outcome = "error"
+            parse_error(error)
         assert_native_judges_like_the_reference(stream, indexes, reference_table, outcome)
 
 
@@ -275,8 +278,9 @@ def test_every_changed_byte_of_a_table_raises(name):
         for byte in range(256):
             if byte != data[position]:
                 damaged = data[:position] + bytes([byte]) + data[position + 1 :]
-                with pytest.raises(fc.TableError):
+                with pytest.raises(fc.TableError) as caught:
                     fc.CdfTable.from_bytes(damaged)
+                parse_error(caught.value)
 
 
 @pytest.mark.parametrize("name", small_tables())
@@ -305,11 +309,13 @@ def test_every_changed_byte_of_a_table_raises_even_with_the_right_fingerprint(na
 def test_every_truncation_and_appended_byte_of_a_table_raises(name):
     data = small_tables()[name]
     for length in range(len(data)):
-        with pytest.raises(fc.TableError):
+        with pytest.raises(fc.TableError) as caught:
             fc.CdfTable.from_bytes(data[:length])
+        parse_error(caught.value)
     for byte in range(256):
-        with pytest.raises(fc.TableError):
+        with pytest.raises(fc.TableError) as caught:
             fc.CdfTable.from_bytes(data + bytes([byte]))
+        parse_error(caught.value)
 
 
 def test_a_table_that_claims_absurd_sizes_raises_at_once():

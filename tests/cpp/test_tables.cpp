@@ -312,10 +312,10 @@ TEST(pmf_errors_name_row_position_and_value) {
   CHECK_ERROR(kTable, "pmf[1][0] = inf, expected finite and >= 0", second_row({kInf, 0}));
   CHECK_ERROR(kTable, "pmf[1][1] = -0.25, expected finite and >= 0", second_row({1, -0.25}));
   CHECK_ERROR(kTable, "pmf[1][1] = -4.94066e-324", second_row({1, -5e-324}));
-  CHECK_ERROR(kTable, "pmf[1] has the sum 0", second_row({0, -0.0}));
-  CHECK_ERROR(kTable, "pmf[1] = 17 slots with the escape, expected 1 <= slots <= 16",
+  CHECK_ERROR(kTable, "sum(pmf[1]) = 0, expected sum > 0", second_row({0, -0.0}));
+  CHECK_ERROR(kTable, "slots(pmf[1]) = 17 with the escape, expected 1 <= slots <= 16",
               second_row(std::vector<double>(16, 0.1)));
-  CHECK_ERROR(kTable, "pmf[0] = 0 slots", one_pmf_row({}, 0, 4, false));
+  CHECK_ERROR(kTable, "slots(pmf[0]) = 0", one_pmf_row({}, 0, 4, false));
   CHECK_ERROR(kTable, "precision = 17, expected 1 <= precision <= 16", one_pmf_row(good, 0, 17, 1));
   CHECK_ERROR(kTable, "precision = 0", one_pmf_row(good, 0, 0, false));
   CHECK_ERROR(kTable, "offsets[0] = 2147483647, expected <= 2147483646",
@@ -324,10 +324,9 @@ TEST(pmf_errors_name_row_position_and_value) {
   CHECK_EQ(one_pmf_row(good, kInt32Min, 4, true)->offsets()[0], kInt32Min);
   CHECK_ERROR(kTable, "rows = 0", CdfTable::from_pmf({}, {}, {}, 4, true));
   CHECK_ERROR(kTable, "len(offsets) = 2", CdfTable::from_pmf(good, {{2u}}, {{0, 0}}, 4, true));
-  CHECK_ERROR(kTable, "pmf[0] has 2 values, expected 3",
+  CHECK_ERROR(kTable, "len(pmf[0]) = 2, expected 3",
               CdfTable::from_pmf(good, {{3u}}, {{0}}, 4, true));
-  CHECK_ERROR(kTable, "pmf has 2 values, expected 1",
-              CdfTable::from_pmf(good, {{1u}}, {{0}}, 4, true));
+  CHECK_ERROR(kTable, "len(pmf) = 2, expected 1", CdfTable::from_pmf(good, {{1u}}, {{0}}, 4, true));
 }
 
 TEST(cdf_errors_name_row_position_and_value) {
@@ -342,10 +341,10 @@ TEST(cdf_errors_name_row_position_and_value) {
   CHECK_ERROR(kTable, "cdf[0][2] = 1, expected > 3", make({0, 3, 1, 8}, {3}, false));
   CHECK_ERROR(kTable, "cdf[0][1] = 7, expected 8", make({0, 7}, {1}, false));
   CHECK_ERROR(kTable, "cdf[0][2] = 9, expected 8", make({0, 8, 9}, {2}, false));
-  CHECK_ERROR(kTable, "cdf[0] = 9 slots", make({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {9}, false));
-  CHECK_ERROR(kTable, "cdf[0] = 0 slots", make({0}, {0}, false));
-  CHECK_ERROR(kTable, "cdf[1] has 1 entries, expected 3", make({0, 8, 0}, {1, 2}, false));
-  CHECK_ERROR(kTable, "cdf has 3 entries, expected 2", make({0, 8, 8}, {1}, false));
+  CHECK_ERROR(kTable, "slots(cdf[0]) = 9", make({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {9}, false));
+  CHECK_ERROR(kTable, "slots(cdf[0]) = 0", make({0}, {0}, false));
+  CHECK_ERROR(kTable, "len(cdf[1]) = 1, expected 3", make({0, 8, 0}, {1, 2}, false));
+  CHECK_ERROR(kTable, "len(cdf) = 3, expected 2", make({0, 8, 8}, {1}, false));
   const Table only_escape = make({0, 8}, {1}, true);
   CHECK_EQ(only_escape->view().rows[0].symbols, 0u);
   CHECK_ERROR(ErrorKind::kIndexRange, "row = 1, expected 0 <= row < 1", only_escape->cdf(1));
@@ -593,7 +592,7 @@ TEST(bytes_errors_name_the_position) {
 }
 
 // A table is part of the file format of every model: these may change only together with the
-// version byte of the tables. tests/cpp/check_determinism.py compares them between compilers.
+// version byte of the tables. tests/unit/test_builds.py compares them between compilers.
 TEST(fingerprint_of_the_default_table_is_golden) {
   CHECK_EQ(default_table()->fingerprint(), 0xe1e49b40ad3586bbu);
 }

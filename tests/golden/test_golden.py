@@ -15,6 +15,7 @@ import pytest
 
 import fastcoder as fc
 from tests import reference
+from tests.golden import make_tables
 
 FOLDER = Path(__file__).parent
 VERSIONS = sorted(path.name for path in FOLDER.glob("v*"))
@@ -28,7 +29,7 @@ def load(pattern: str) -> dict[str, dict[str, Any]]:
     return cases
 
 
-ONE_SHOT, STREAMING = load("one_shot_*"), load("streaming_*")
+ONE_SHOT, STREAMING, TABLES = load("one_shot_*"), load("streaming_*"), load("tables")
 
 
 def test_every_lane_count_is_there_in_both_widths():
@@ -93,17 +94,26 @@ def test_reference_reads_and_repeats_a_golden_stream_of_pushes(name):
     assert reference.encode_stream(pushes, **options) == stream
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_floats_give_the_golden_table(name):
+    case = TABLES[name]
+    data = bytes.fromhex(case["table"])
+    assert make_tables.make_table(case).to_bytes() == data
+    assert reference.Table.from_bytes(data).to_bytes() == data
+
+
+@pytest.mark.parametrize("script", ["make_streams", "make_tables"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_script_never_overwrites(version, tmp_path):
+def test_a_script_never_overwrites(version, script, tmp_path):
     """On a copy, so that a broken script cannot destroy what it guards."""
     package = tmp_path / "tests"
     (package / "golden").mkdir(parents=True)
     shutil.copytree(FOLDER / version, package / "golden" / version)
     for name in ("reference.py", "generators.py"):
         shutil.copy(FOLDER.parent / name, package)
-    shutil.copy(FOLDER / "make_streams.py", package / "golden")
+    shutil.copy(FOLDER / f"{script}.py", package / "golden")
     before = {path.name: path.read_bytes() for path in (package / "golden" / version).iterdir()}
-    command = [sys.executable, "-m", "tests.golden.make_streams", version]
+    command = [sys.executable, "-m", f"tests.golden.{script}", version]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert "FileExistsError" in result.stderr

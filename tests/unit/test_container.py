@@ -236,6 +236,18 @@ def test_write_leaves_nothing_behind_when_it_fails(
     assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"old"] * overwrite
 
 
+def test_write_leaves_nothing_behind_when_the_disk_is_full(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # not on Windows
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_atomically(tmp_path / "a.fc", bytes(20_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_write_into_a_missing_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="missing: no such folder"):
         write_atomically(tmp_path / "missing" / "a.fc", b"abc")

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # The contract: other people's code calls exactly these.
 CONTRACT = {
+    "DEFAULT_SCALE_LEVELS",
     "CdfTable",
     "Decoder",
     "Encoder",
@@ -38,7 +39,7 @@ def test_all_has_the_contract_and_every_error() -> None:
     assert len(fastcoder.__all__) == len(set(fastcoder.__all__))
 
 
-@pytest.mark.parametrize("name", sorted(CONTRACT))
+@pytest.mark.parametrize("name", sorted(CONTRACT - {"DEFAULT_SCALE_LEVELS"}))
 def test_public_name_exists_and_is_documented(name: str) -> None:
     assert getattr(fastcoder, name).__doc__
 

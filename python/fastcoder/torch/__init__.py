@@ -8,18 +8,40 @@ except ImportError as error:
         "fastcoder.torch needs PyTorch, which is an extra: pip install 'fastcoder[torch]'"
     ) from error
 
-from fastcoder.torch.codecs import CodecOutput, FactorizedPrior, ImageCodec, ScaleHyperprior
+from fastcoder.torch.codecs import (
+    CodecOutput,
+    CodecTables,
+    FactorizedPrior,
+    ImageCodec,
+    LatentPart,
+    Latents,
+    ScaleHyperprior,
+)
 from fastcoder.torch.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
+from fastcoder.torch.evaluation import Evaluation, EvaluationRow, evaluate
 from fastcoder.torch.layers import GDN, IGDN
+from fastcoder.torch.scales import scale_indexes
+from fastcoder.torch.storage import load, load_model, read_metadata, save_model
 
 __all__ = [
     "GDN",
     "IGDN",
     "CodecOutput",
+    "CodecTables",
     "EntropyBottleneck",
     "EntropyModel",
+    "Evaluation",
+    "EvaluationRow",
     "FactorizedPrior",
     "GaussianConditional",
     "ImageCodec",
+    "LatentPart",
+    "Latents",
     "ScaleHyperprior",
+    "evaluate",
+    "load",
+    "load_model",
+    "read_metadata",
+    "save_model",
+    "scale_indexes",
 ]

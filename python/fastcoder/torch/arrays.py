@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ def to_symbols(values: Tensor) -> NDArray[np.int16]:
     return to_array(values.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT).to(torch.int16))
 
 
-def to_array(values: Tensor) -> NDArray[np.generic]:  # type: ignore[type-var]
+def to_array(values: Tensor) -> NDArray[Any]:
     """Copies a tensor into an array of its own dtype; a CUDA tensor goes through pinned memory."""
     values = values.detach().contiguous()
     if values.device.type == "cuda":
@@ -31,7 +33,7 @@ def to_array(values: Tensor) -> NDArray[np.generic]:  # type: ignore[type-var]
     return values.cpu().numpy()
 
 
-def to_device(array: NDArray[np.generic], device: torch.device) -> Tensor:  # type: ignore[type-var]
+def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
     """Copies an integer array to a device in its own dtype."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type == "cuda":

@@ -14,10 +14,13 @@ the order of additions, fused multiply-adds, threads and devices make no differe
     sums                    below 2^10 * 2^9 = 2^19, if sum |w| + |b| < 2^9 for each output channel
 
 The last condition is checked once. Winograd and FFT kernels would break the argument (they multiply
-by fractions), so cuDNN and oneDNN are switched off inside: what is left is im2col and a product.
+by fractions), so cuDNN is switched off inside; oneDNN, on CPUs, does not take float64. What is left
+is im2col and a matrix product.
 """
 
 from __future__ import annotations
+
+import contextlib
 
 import torch
 from torch import Tensor, nn
@@ -63,11 +66,7 @@ class ExactTransform:
         """
         device = z.device if z.device.type in ("cpu", "cuda") else torch.device("cpu")
         x = z.to(device, torch.float64).clamp(-_ACTIVATION_LIMIT, _ACTIVATION_LIMIT)
-        with (
-            torch.backends.cudnn.flags(enabled=False),
-            torch.backends.mkldnn.flags(enabled=False),
-            torch.autocast(device.type, enabled=False),
-        ):
+        with torch.autocast(device.type, enabled=False), _plain_kernels(device):
             for layer in self._layers:
                 if isinstance(layer, nn.ReLU):
                     steps = (x * (1.0 / _ACTIVATION_UNIT) + 0.5).floor_()
@@ -75,6 +74,12 @@ class ExactTransform:
                 else:
                     x = layer.to(device)(x)
         return x
+
+
+def _plain_kernels(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    if device.type == "cuda":
+        return torch.backends.cudnn.flags(enabled=False)
+    return contextlib.nullcontext()
 
 
 def _on_grid(layer: nn.Module, position: int) -> nn.Module:
@@ -97,7 +102,7 @@ def _on_grid(layer: nn.Module, position: int) -> nn.Module:
             layer.out_channels,
             layer.kernel_size,  # type: ignore[arg-type]
             layer.stride,  # type: ignore[arg-type]
-            layer.padding,
+            layer.padding,  # type: ignore[arg-type]
             dtype=torch.float64,
         )
         summed = (1, 2, 3)

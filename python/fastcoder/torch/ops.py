@@ -12,14 +12,14 @@ from torch.autograd.function import once_differentiable
 
 class _LowerBound(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:  # noqa: ANN401 - torch's own
         ctx.save_for_backward(x)
         ctx.bound = bound
         return x.clamp(min=bound)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         (x,) = ctx.saved_tensors
         # Gradient descent moves x against the gradient: grad < 0 lifts x towards the bound.
         passes = (x >= ctx.bound) | (grad < 0)

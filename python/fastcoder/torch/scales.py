@@ -5,21 +5,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fastcoder.errors import ArgumentError, ArgumentTypeError
-
-ScaleRule = Literal["nearest", "ceil"]
+from fastcoder.scales import Rule, scale_thresholds
 
 _FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
-def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: ScaleRule = "nearest") -> Tensor:
+def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: Rule = "nearest") -> Tensor:
     """Chooses a row for every scale by comparison with thresholds; no logarithm decides.
 
     The result equals `fastcoder.scale_indexes` on the same numbers, on every device.
@@ -41,8 +40,8 @@ def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: ScaleRule = "nea
         >>> scale_indexes(torch.tensor([0.0, 1.5, 9.0]), [1.0, 2.0, 4.0]).tolist()
         [0, 1, 2]
     """
-    if not isinstance(sigma, Tensor) or sigma.dtype not in _FLOATS:
-        kind = sigma.dtype if isinstance(sigma, Tensor) else type(sigma).__name__
+    kind = getattr(sigma, "dtype", type(sigma).__name__)
+    if kind not in _FLOATS:
         raise ArgumentTypeError(f"sigma = {kind}, expected a floating tensor")
     values = sigma.detach()
     if values.dtype not in (torch.float64, torch.float32):
@@ -52,45 +51,17 @@ def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: ScaleRule = "nea
         position = int(good.reshape(-1).logical_not().nonzero()[0])
         value = float(values.reshape(-1)[position])
         raise ArgumentError(f"sigma[{position}] = {value}, expected 0 <= sigma < inf")
-    thresholds = scale_thresholds(scales, rule)
+    thresholds: NDArray[Any] = scale_thresholds(np.asarray(scales, np.float64), rule)
     if values.dtype == torch.float32:
-        thresholds = _round_down(thresholds)
+        # The rule of CompressAI knows its scales as float32; the other one compares exactly.
+        thresholds = thresholds.astype(np.float32) if rule == "ceil" else _round_down(thresholds)
     boundaries = torch.from_numpy(thresholds).to(values.device)
     # right=False counts the thresholds strictly below a value.
     indexes = torch.bucketize(values.contiguous(), boundaries, out_int32=True)
     return indexes.to(torch.uint8 if len(thresholds) < 256 else torch.uint16)
 
 
-def scale_thresholds(scales: Sequence[float], rule: ScaleRule) -> np.ndarray:
-    """The len(scales) - 1 thresholds of a rule: float64, each from one correctly rounded root.
-
-    Raises:
-        ArgumentError: the scales are not finite, positive and strictly increasing, or there are
-            not 1 to 65536 of them, or the rule is unknown.
-    """
-    values = [float(scale) for scale in scales]
-    if not 1 <= len(values) <= 65536:
-        raise ArgumentError(f"len(scales) = {len(values)}, expected 1 <= len(scales) <= 65536")
-    previous = 0.0
-    for position, value in enumerate(values):
-        if not previous < value < math.inf:
-            raise ArgumentError(f"scales[{position}] = {value}, expected {previous} < scale < inf")
-        previous = value
-    if rule == "ceil":
-        return np.array(values[:-1], np.float64)
-    if rule != "nearest":
-        raise ArgumentError(f"rule = {rule!r}, expected 'nearest' or 'ceil'")
-    return np.array([_geometric_mean(low, high) for low, high in pairwise(values)], np.float64)
-
-
-def _geometric_mean(low: float, high: float) -> float:
-    product = low * high
-    if 2.0**-1022 <= product < math.inf:
-        return math.sqrt(product)
-    return math.sqrt(low) * math.sqrt(high)  # only absurd scales leave the range of the product
-
-
-def _round_down(thresholds: np.ndarray) -> np.ndarray:
+def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
     """float32 thresholds that compare with every float32 exactly as the float64 ones do.
 
     A float32 v is above a real t exactly if it is above the largest float32 that is <= t.

@@ -4,9 +4,19 @@
 from fastcoder.torch.codecs.base import CodecOutput, ImageCodec
 from fastcoder.torch.codecs.factorized import FactorizedPrior
 from fastcoder.torch.codecs.hyperprior import ScaleHyperprior
+from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents
 
 CODECS: dict[str, type[FactorizedPrior] | type[ScaleHyperprior]] = {
     codec.name: codec for codec in (FactorizedPrior, ScaleHyperprior)
 }
 
-__all__ = ["CODECS", "CodecOutput", "FactorizedPrior", "ImageCodec", "ScaleHyperprior"]
+__all__ = [
+    "CODECS",
+    "CodecOutput",
+    "CodecTables",
+    "FactorizedPrior",
+    "ImageCodec",
+    "LatentPart",
+    "Latents",
+    "ScaleHyperprior",
+]

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -97,9 +96,7 @@ class ImageCodec(nn.Module, ABC):
         """The network between coded latents and the rows of others, if there is one."""
 
     @abstractmethod
-    def _analyze(
-        self, x: Tensor, frozen: Frozen
-    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+    def _analyze(self, x: Tensor, frozen: Frozen) -> tuple[tuple[LatentPart, ...], Tensor | None]:
         """(1, 3, H, W), padded, to the parts in coding order and sigma."""
 
     @abstractmethod
@@ -189,7 +186,9 @@ class ImageCodec(nn.Module, ABC):
                 f"fingerprint = {file.fingerprint} (a {file.model}), expected {frozen.fingerprint} "
                 f"(this {self.name}): the file was made with another model"
             )
-        height, width = (-(-side // self.stride) * self.stride for side in (file.height, file.width))
+        height, width = (
+            -(-side // self.stride) * self.stride for side in (file.height, file.width)
+        )
         decoder = Decoder(file.stream)
         parts, sigma = self._pull(decoder, height, width, frozen)
         decoder.finish()
@@ -221,10 +220,14 @@ class ImageCodec(nn.Module, ABC):
         """
         own = self.bottleneck_channels
         if tables.bottleneck.rows != own:
-            raise ArgumentError(f"tables.bottleneck.rows = {tables.bottleneck.rows}, expected {own}")
+            raise ArgumentError(
+                f"tables.bottleneck.rows = {tables.bottleneck.rows}, expected {own}"
+            )
         exact = self._exact_transform()
         if (exact is None) != (tables.gaussian is None):
-            raise ArgumentError(f"tables.gaussian = {tables.gaussian}, expected that of {self.name}")
+            raise ArgumentError(
+                f"tables.gaussian = {tables.gaussian}, expected that of {self.name}"
+            )
         weights = self._weights_digest()
         self._frozen = self._frozen_with(weights, tables, exact)
 
@@ -294,7 +297,9 @@ def pad_image(x: Tensor, stride: int) -> Tensor:
                 x = x.expand(shape)
                 break
             extra = min(goal - size, size - 1)
-            x = functional.pad(x, (0, extra, 0, 0) if axis == -1 else (0, 0, 0, extra), mode="reflect")
+            x = functional.pad(
+                x, (0, extra, 0, 0) if axis == -1 else (0, 0, 0, extra), mode="reflect"
+            )
     return x
 
 
@@ -307,8 +312,8 @@ def rounded_latents(y: Tensor) -> Tensor:
 
 def _checked_image(image: Tensor) -> Tensor:
     """The image as (1, 3, H, W), or an error that names what is wrong."""
-    if not isinstance(image, Tensor) or not image.is_floating_point():
-        kind = image.dtype if isinstance(image, (Tensor, np.ndarray)) else type(image).__name__
+    kind = getattr(image, "dtype", type(image).__name__)
+    if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise ArgumentTypeError(f"image = {kind}, expected a floating tensor with values in [0, 1]")
     batch = image[None] if image.dim() == 3 else image
     if batch.dim() != 4 or batch.shape[:2] != (1, 3) or 0 in batch.shape:

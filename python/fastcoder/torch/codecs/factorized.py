@@ -93,9 +93,7 @@ class FactorizedPrior(ImageCodec):
     def _exact_transform(self) -> ExactTransform | None:
         return None
 
-    def _analyze(
-        self, x: Tensor, frozen: Frozen
-    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+    def _analyze(self, x: Tensor, frozen: Frozen) -> tuple[tuple[LatentPart, ...], Tensor | None]:
         y = self.analysis(x)
         symbols = to_symbols(rounded_latents(y - centers(frozen.tables, y))[0])
         table = frozen.tables.bottleneck

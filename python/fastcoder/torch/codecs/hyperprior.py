@@ -7,13 +7,13 @@ Source: Balle et al., "Variational image compression with a scale hyperprior", I
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fastcoder import Decoder, scale_table
+from fastcoder import CdfTable, Decoder, scale_table
 from fastcoder.torch.arrays import to_array, to_device, to_symbols
 from fastcoder.torch.codecs.base import (
     CodecOutput,
@@ -110,9 +110,7 @@ class ScaleHyperprior(ImageCodec):
     def _exact_transform(self) -> ExactTransform | None:
         return ExactTransform(self.hyper_synthesis)
 
-    def _analyze(
-        self, x: Tensor, frozen: Frozen
-    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+    def _analyze(self, x: Tensor, frozen: Frozen) -> tuple[tuple[LatentPart, ...], Tensor | None]:
         y = self.analysis(x)
         z = self.hyper_analysis(y.abs())
         z_symbols = to_symbols(rounded_latents(z - centers(frozen.tables, z))[0])
@@ -128,7 +126,7 @@ class ScaleHyperprior(ImageCodec):
         z_symbols = decoder.pull(channel_indexes(shape), frozen.tables.bottleneck, dtype=np.int16)
         z_part = self._z_part(z_symbols, frozen)
         sigma, indexes = self._rows(z_symbols, frozen)
-        y_symbols = decoder.pull(indexes, frozen.tables.gaussian, dtype=np.int16)
+        y_symbols = decoder.pull(indexes, _gaussian_table(frozen), dtype=np.int16)
         return (z_part, self._y_part(y_symbols, indexes, frozen)), sigma
 
     def _rows(
@@ -139,10 +137,10 @@ class ScaleHyperprior(ImageCodec):
         A difference between two machines would need a sum that is not exact (see exact.py) or a
         comparison of equal float64 numbers that comes out differently.
         """
-        assert frozen.exact is not None
+        exact = cast("ExactTransform", frozen.exact)
         z = to_device(z_symbols, self._device)[None].double()
         scales = frozen.tables.scales
-        sigma = frozen.exact(z + centers(frozen.tables, z))[0].clamp(scales[0], scales[-1])
+        sigma = exact(z + centers(frozen.tables, z))[0].clamp(scales[0], scales[-1])
         indexes = to_array(scale_indexes(sigma, scales.tolist()))
         return sigma.cpu(), indexes
 
@@ -156,10 +154,14 @@ class ScaleHyperprior(ImageCodec):
         indexes: NDArray[np.uint8] | NDArray[np.uint16],
         frozen: Frozen,
     ) -> LatentPart:
-        assert frozen.tables.gaussian is not None
-        return LatentPart("y", symbols, indexes, frozen.tables.gaussian)
+        return LatentPart("y", symbols, indexes, _gaussian_table(frozen))
 
     def _synthesize(self, latents: Latents, frozen: Frozen) -> Tensor:
         y = to_device(latents.part("y").symbols, self._device)[None].float()
         image: Tensor = self.synthesis(y)
         return image
+
+
+def _gaussian_table(frozen: Frozen) -> CdfTable:
+    """The rows of y; `attach_tables` and `build_tables` see to it that a hyperprior has them."""
+    return cast("CdfTable", frozen.tables.gaussian)

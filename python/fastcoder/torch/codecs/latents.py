@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +41,9 @@ class CodecTables:
         if self.scales.shape != (rows,):
             raise TableError(f"scales.shape = {self.scales.shape}, expected ({rows},)")
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:  # type: ignore[type-var]
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The tables as arrays by name, to be stored beside the weights."""
-        arrays: dict[str, NDArray[np.generic]] = {  # type: ignore[type-var]
+        arrays: dict[str, NDArray[Any]] = {
             "tables.bottleneck": np.frombuffer(self.bottleneck.to_bytes(), np.uint8),
             "tables.medians": self.medians,
         }
@@ -52,7 +53,7 @@ class CodecTables:
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> CodecTables:  # type: ignore[type-var]
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> CodecTables:
         """Reads what `to_arrays` wrote.
 
         Raises:
@@ -132,5 +133,6 @@ class Latents:
 
 def channel_indexes(shape: tuple[int, int, int]) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The row of each symbol when every channel has a row of its own; a view, not a copy."""
-    channels = np.arange(shape[0], dtype=np.uint8 if shape[0] <= 256 else np.uint16)
-    return np.broadcast_to(channels[:, None, None], shape)
+    if shape[0] <= 256:
+        return np.broadcast_to(np.arange(shape[0], dtype=np.uint8)[:, None, None], shape)
+    return np.broadcast_to(np.arange(shape[0], dtype=np.uint16)[:, None, None], shape)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fastcoder import CdfTable
+from fastcoder.errors import ArgumentError
 from fastcoder.torch.entropy_models.base import (
     EntropyModel,
     Quantization,
@@ -45,7 +46,7 @@ class EntropyBottleneck(EntropyModel):
     def __init__(self, channels: int) -> None:
         super().__init__()
         if channels < 1:
-            raise ValueError(f"channels = {channels}, expected channels >= 1")
+            raise ArgumentError(f"channels = {channels}, expected channels >= 1")
         self.channels = channels
         self.matrices = nn.ParameterList()
         self.biases = nn.ParameterList()
@@ -104,14 +105,14 @@ class EntropyBottleneck(EntropyModel):
             float64[channels, n] on the CPU.
 
         Raises:
-            ValueError: a density puts so much mass far away that q is outside +-2^20.
+            ArgumentError: a density puts so much mass far away that q is outside +-2^20.
         """
         cpu = self if self.matrices[0].device.type == "cpu" else _on_cpu(self)
         goal = targets.to("cpu", torch.float64).expand(self.channels, 1, -1)
         low = torch.full(goal.shape, -_REACH, dtype=torch.float64)
         high = -low
         if bool((cpu.logits(low) > goal).any()) or bool((cpu.logits(high) < goal).any()):
-            raise ValueError("quantiles = outside, expected -2**20 < quantile < 2**20")
+            raise ArgumentError("quantiles = outside, expected -2**20 < quantile < 2**20")
         for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
             below = cpu.logits(middle) < goal
@@ -140,7 +141,7 @@ class EntropyBottleneck(EntropyModel):
         that goes to the escape slot.
         """
         if not 0.0 < tail_mass < 1.0:
-            raise ValueError(f"tail_mass = {tail_mass}, expected 0 < tail_mass < 1")
+            raise ArgumentError(f"tail_mass = {tail_mass}, expected 0 < tail_mass < 1")
         edge = math.log(2.0 / tail_mass - 1.0)
         tails = self.quantiles(torch.tensor([-edge, edge], dtype=torch.float64))
         median = self.medians().to(torch.float64) * MEDIAN_STEP

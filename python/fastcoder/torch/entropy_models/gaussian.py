@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fastcoder import CdfTable
+from fastcoder.errors import ArgumentError
 from fastcoder.torch.entropy_models.base import (
     EntropyModel,
     Quantization,
@@ -33,18 +34,20 @@ class GaussianConditional(EntropyModel):
             is also the lower bound of every sigma.
 
     Raises:
-        ValueError: scales are empty, not positive, not finite or not increasing.
+        ArgumentError: scales are empty, not positive, not finite or not increasing.
     """
 
     def __init__(self, scales: Sequence[float]) -> None:
         super().__init__()
         values = [float(scale) for scale in scales]
         if not values:
-            raise ValueError("scales = [], expected at least one scale")
+            raise ArgumentError("scales = [], expected at least one scale")
         for position, scale in enumerate(values):
             previous = values[position - 1] if position else 0.0
             if not previous < scale < math.inf:
-                raise ValueError(f"scales[{position}] = {scale}, expected {previous} < scale < inf")
+                raise ArgumentError(
+                    f"scales[{position}] = {scale}, expected {previous} < scale < inf"
+                )
         self.scales = tuple(values)
 
     def forward(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the image codecs; needs neither the native coder nor any table."""
+"""Training of the image codecs."""
 
-from fastcoder.torch.training.loop import TrainConfig, Trainer, train
+from fastcoder.torch.training.config import TrainConfig
+from fastcoder.torch.training.loop import Trainer, train
 
 __all__ = ["TrainConfig", "Trainer", "train"]

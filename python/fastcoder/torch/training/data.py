@@ -14,35 +14,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
+from fastcoder.errors import ArgumentError
+from fastcoder.torch.images import read_image
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class BrokenImageWarning(UserWarning):
     """A file with an image suffix that could not be read; it is left out."""
-
-
-def find_images(folder: Path) -> list[Path]:
-    """All image files below `folder`, sorted by path.
-
-    Raises:
-        FileNotFoundError: the folder does not exist or holds no image.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"data = {str(folder)!r}, expected an existing folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise FileNotFoundError(
-            f"data = {str(folder)!r}, expected a folder with images ({', '.join(sorted(SUFFIXES))})"
-        )
-    return paths
 
 
 def split_holdout(paths: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]:
@@ -52,20 +37,9 @@ def split_holdout(paths: Sequence[Path], count: int) -> tuple[list[Path], list[P
     different machine.
     """
     if not 0 <= count < len(paths):
-        raise ValueError(f"holdout = {count}, expected 0 <= holdout < {len(paths)}")
+        raise ArgumentError(f"holdout = {count}, expected 0 <= holdout < {len(paths)}")
     ranked = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
     return sorted(ranked[count:]), sorted(ranked[:count])
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decodes a file to RGB: uint8 (H, W, 3). Raises OSError or ValueError if it is broken."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in [0, 1], in channels_last memory order."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255.0)
 
 
 class CropSource:
@@ -111,7 +85,7 @@ class CropSource:
         """The next batch: uint8 (batch, crop, crop, 3).
 
         Raises:
-            ValueError: no readable image is left.
+            ArgumentError: no readable image is left.
         """
         with self._lock:
             pixels = self._next.result()
@@ -146,7 +120,7 @@ class CropSource:
                 return image
             try:
                 image = read_image(path)
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
+            except (OSError, ValueError) as error:
                 warnings.warn(f"{path}: {error}; left out", BrokenImageWarning, stacklevel=2)
                 del self._paths[position]
                 continue
@@ -156,4 +130,4 @@ class CropSource:
                 self._memory -= image.nbytes
                 self._cache[path] = image
             return image
-        raise ValueError("data = no readable image, expected at least one")
+        raise ArgumentError("data = no readable image, expected at least one")

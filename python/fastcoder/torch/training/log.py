@@ -7,7 +7,10 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 COLUMNS = ("kind", "step", "seconds", "lr", "loss", "bpp", "psnr")
 

@@ -16,127 +16,22 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from fastcoder.errors import ArgumentError
 from fastcoder.torch.codecs import CODECS, ImageCodec
 from fastcoder.torch.codecs.base import CodecOutput, LatentMode
-from fastcoder.torch.training.data import (
-    CropSource,
-    find_images,
-    read_image,
-    split_holdout,
-    to_tensor,
-)
+from fastcoder.torch.images import find_images, read_image, to_tensor
+from fastcoder.torch.storage import save_model
+from fastcoder.torch.training.config import TrainConfig, learning_rate
+from fastcoder.torch.training.data import CropSource, split_holdout
 from fastcoder.torch.training.log import CsvLog
 from fastcoder.torch.training.optimizers import Soap
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Options of a training run.
-
-    Attributes:
-        data: folder of training images, searched recursively.
-        out: folder of the run.
-        model: "scale-hyperprior" or "factorized-prior".
-        channels: N, hidden channels.
-        latent_channels: M, channels of the latents.
-        lmbda: weight of the distortion; larger means better and bigger images.
-        steps: number of optimizer steps.
-        minutes: time budget; the schedule follows whichever of steps and minutes is further.
-        batch: crops per step.
-        crop: side of a crop, a multiple of 64.
-        optimizer: "adam" or "soap".
-        lr: peak learning rate.
-        final_lr: learning rate at the end, as a fraction of lr.
-        warmup: steps of linear increase.
-        schedule: "cosine", "step" (a tenth in three steps of equal length) or "constant".
-        decay_from: fraction of the run after which the schedule starts to decay.
-        clip: largest norm of the gradient; 0 means no clipping.
-        ema: decay of the weight average that is validated and exported.
-        ste_from: fraction of the run from which the image is made of rounded latents (gradient of
-            the identity) while the rate goes on with noise; 1 means never.
-        bf16: bfloat16 autocast; None means where the processor has it.
-        holdout: images set aside for validation.
-        validate_every: steps between validations.
-        checkpoint_minutes: minutes between checkpoints.
-        resume: go on from out/checkpoint.pt; schedule options may differ.
-        init: checkpoint whose averaged weights are the start of a new run.
-        device: "auto", "cpu", "cuda" or any torch device.
-        seed: of the weights, crops and noise.
-        progress: show a progress bar.
-    """
-
-    data: Path
-    out: Path
-    model: str = "scale-hyperprior"
-    channels: int = 128
-    latent_channels: int = 192
-    lmbda: float = 0.013
-    steps: int = 500_000
-    minutes: float | None = None
-    batch: int = 8
-    crop: int = 256
-    optimizer: Literal["adam", "soap"] = "adam"
-    lr: float = 3e-4
-    final_lr: float = 0.01
-    warmup: int = 500
-    schedule: Literal["cosine", "step", "constant"] = "cosine"
-    decay_from: float = 0.0
-    clip: float = 1.0
-    ema: float = 0.999
-    ste_from: float = 1.0
-    bf16: bool | None = None
-    holdout: int = 0
-    validate_every: int = 2000
-    checkpoint_minutes: float = 5.0
-    resume: bool = False
-    init: Path | None = None
-    device: str = "auto"
-    seed: int = 0
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for an option outside its interval."""
-        if self.model not in CODECS:
-            raise ValueError(f"model = {self.model!r}, expected one of {', '.join(CODECS)}")
-        positive = ("channels", "latent_channels", "steps", "batch", "validate_every")
-        for option in (*positive, "lmbda", "lr", "checkpoint_minutes"):
-            value = getattr(self, option)
-            if not 0 < value < math.inf:
-                raise ValueError(f"{option} = {value}, expected 0 < {option} < inf")
-        if self.minutes is not None and not 0 < self.minutes < math.inf:
-            raise ValueError(f"minutes = {self.minutes}, expected 0 < minutes < inf")
-        if self.crop < 64 or self.crop % 64:
-            raise ValueError(f"crop = {self.crop}, expected a positive multiple of 64")
-        for option in ("final_lr", "decay_from", "ste_from"):
-            value = getattr(self, option)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{option} = {value}, expected 0 <= {option} <= 1")
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"ema = {self.ema}, expected 0 <= ema < 1")
-        if self.resume and self.init is not None:
-            raise ValueError("init = given, expected either resume or init, not both")
-
-
-def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
-    """Learning rate of a step; `progress` in [0, 1] is the part of the run that is done."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup))
-    done = max(0.0, progress - config.decay_from) / max(1e-9, 1.0 - config.decay_from)
-    done = min(1.0, done)
-    if config.schedule == "cosine":
-        factor = config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * done))
-    elif config.schedule == "step":
-        factor = max(config.final_lr, 0.1 ** min(2, int(done * 3)))
-    else:
-        factor = 1.0
-    return config.lr * warm * factor
 
 
 class Trainer:
@@ -148,7 +43,10 @@ class Trainer:
         self.device = torch.device(name or config.device)
         torch.manual_seed(config.seed)
         model = CODECS[config.model](config.channels, config.latent_channels)
-        self.model: ImageCodec = model.to(self.device, memory_format=torch.channels_last)
+        self.model: ImageCodec = model.to(self.device)
+        for parameter in self.model.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.step = 0
         self.seconds = 0.0
         self.skipped = 0
@@ -186,7 +84,7 @@ class Trainer:
             output = self.model(crops, mode)
         losses = rate_distortion(output, crops, config.lmbda)
         self.optimizer.zero_grad(set_to_none=True)
-        losses["loss"].backward()
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
         limit = config.clip if config.clip > 0 else math.inf
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         if bool(torch.isfinite(norm)):
@@ -212,6 +110,12 @@ class Trainer:
             },
         }
         write_atomically(self.checkpoint_path, state)
+
+    def export(self) -> None:
+        """Writes the averaged weights with their tables to out/model.safetensors."""
+        config = self.config
+        metadata = {"lmbda": str(config.lmbda), "steps": str(self.step), "seed": str(config.seed)}
+        save_model(self.average, config.out / "model.safetensors", metadata=metadata)
 
     @torch.no_grad()
     def validate(self, images: list[Tensor]) -> dict[str, float]:
@@ -257,7 +161,7 @@ def train(config: TrainConfig) -> None:
     Raises:
         FileNotFoundError: no images, or no checkpoint to resume from.
         FileExistsError: the folder holds a run and neither resume was asked for.
-        ValueError: an option is outside its interval or does not fit the checkpoint.
+        ArgumentError: an option is outside its interval or does not fit the checkpoint.
         KeyboardInterrupt: after the checkpoint was saved.
     """
     paths, held_out = split_holdout(find_images(config.data), config.holdout)
@@ -276,6 +180,7 @@ def train(config: TrainConfig) -> None:
         tqdm(total=config.steps, initial=trainer.step, disable=not config.progress) as bar,
     ):
         _run(trainer, source, images, log, bar, interrupted)
+    trainer.export()
     if interrupted:
         raise KeyboardInterrupt
 
@@ -352,7 +257,7 @@ def _read_checkpoint(path: Path, config: TrainConfig) -> dict[str, Any]:
     for option in ("model", "channels", "latent_channels"):
         stored = state["config"][option]
         if stored != getattr(config, option):
-            raise ValueError(
+            raise ArgumentError(
                 f"{option} = {getattr(config, option)!r}, expected {stored!r} as in {path}"
             )
     return state
@@ -360,9 +265,9 @@ def _read_checkpoint(path: Path, config: TrainConfig) -> dict[str, Any]:
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # Without the instructions bfloat16 is emulated and slower than float32.
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _whole_blocks(image: Tensor) -> Tensor:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speed and size of the coder; `python -m benchmarks`. Nothing here is part of the package."""

@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line end to end, in temporary folders: what it writes, says, and leaves alone."""
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fastcoder import container
+from fastcoder.cli import app as commands
+from fastcoder.cli.app import run
+from fastcoder.cli.images import read_rgb, write_rgb
+from fastcoder.container import pack, unpack
+from fastcoder.torch import ImageCodec, ScaleHyperprior, load_model, save_model
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Fastcoder = Callable[..., Result]
+
+
+@pytest.fixture
+def fastcoder(capsys: pytest.CaptureFixture[str]) -> Fastcoder:
+    """Run a command in this process; a traceback would be an exception of the test."""
+
+    def call(*arguments: object) -> Result:
+        try:
+            code = run([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+def make_model(path: Path, seed: int) -> Path:
+    """A model with random weights, lively enough to give symbols of some size."""
+    torch.manual_seed(seed)
+    model = ScaleHyperprior(8, 12)
+    with torch.no_grad():
+        model.analysis[-1].weight.mul_(30.0)
+    save_model(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model") / "tiny.safetensors", 1)
+
+
+@pytest.fixture(scope="module")
+def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model") / "other.safetensors", 2)
+
+
+@pytest.fixture
+def photo(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """100 x 75 pixels: no multiple of anything that a network likes."""
+    y, x = np.mgrid[:75, :100]
+    smooth = np.stack([x * 2, y * 3, 128 + 100 * np.sin(x / 9) * np.cos(y / 7)], axis=-1)
+    path = tmp_path / "photo.png"
+    write_rgb(path, np.clip(smooth + rng.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8))
+    return path
+
+
+@pytest.fixture
+def compressed(fastcoder: Fastcoder, photo: Path, model: Path) -> Path:
+    path = photo.with_suffix(".fc")
+    assert fastcoder("compress", photo, "--model", model).code == 0
+    return path
+
+
+def restored(codec: ImageCodec, data: bytes) -> np.ndarray:
+    image = codec.decompress(data)
+    return (image * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def assert_fails(result: Result, *parts: str, code: int = 1) -> None:
+    """One line, no traceback, and every part in it."""
+    assert result.code == code
+    assert result.err.startswith("fastcoder: error: ")
+    assert result.err.count("\n") == 1
+    for part in parts:
+        assert part in result.err
+
+
+def damaged(path: Path, data: bytes) -> Path:
+    other = path.with_name("damaged.fc")
+    other.write_bytes(data)
+    return other
+
+
+def test_decompress_gives_what_the_model_gives(
+    fastcoder: Fastcoder, photo: Path, model: Path, compressed: Path
+) -> None:
+    back = photo.with_name("back.png")
+    result = fastcoder("decompress", compressed, "-o", back, "--model", model)
+    assert (result.code, result.err) == (0, "")
+    assert "back.png: 100 x 75" in result.out
+    pixels = read_rgb(back).rgb
+    assert pixels.shape == (75, 100, 3)
+    assert np.array_equal(pixels, restored(load_model(model), compressed.read_bytes()))
+
+
+def test_compress_reports_the_size_of_the_file(
+    fastcoder: Fastcoder, photo: Path, model: Path
+) -> None:
+    result = fastcoder("compress", photo, "-o", photo.with_name("a.fc"), "--model", model)
+    size = photo.with_name("a.fc").stat().st_size
+    assert result.out.endswith(
+        f"a.fc: 100 x 75, {size:,} bytes, {8 * size / 7500:.3f} bit per pixel\n"
+    )
+
+
+def test_compress_is_deterministic(
+    fastcoder: Fastcoder, photo: Path, model: Path, compressed: Path
+) -> None:
+    again = photo.with_name("again.fc")
+    fastcoder("compress", photo, "-o", again, "--model", model)
+    assert again.read_bytes() == compressed.read_bytes()
+
+
+def test_a_gray_photograph_works(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
+    from PIL import Image
+
+    Image.linear_gradient("L").save(tmp_path / "gray.png")
+    assert fastcoder("compress", tmp_path / "gray.png", "--model", model).code == 0
+    result = fastcoder(
+        "decompress", tmp_path / "gray.fc", "-o", tmp_path / "b.ppm", "--model", model
+    )
+    assert result.code == 0
+    assert read_rgb(tmp_path / "b.ppm").rgb.shape == (256, 256, 3)
+
+
+def test_info_accounts_for_every_bit(fastcoder: Fastcoder, model: Path, compressed: Path) -> None:
+    result = fastcoder("info", compressed, "--model", model)
+    assert result.code == 0
+    printed = [line.split() for line in result.out.splitlines()]
+    file, header, stream, checksum = (int(line[1].replace(",", "")) for line in printed[3:7])
+    assert file == compressed.stat().st_size == header + stream + checksum
+    content = unpack(compressed.read_bytes())
+    codec = load_model(model)
+    assert content.fingerprint == codec.fingerprint
+    assert content.fingerprint in result.out
+    latents = codec.unpack_latents(compressed.read_bytes())
+    rows = printed[-3:]
+    bits = [float(row[1].replace(",", "")) for row in rows]
+    assert [row[0] for row in rows] == ["z", "y", "rest"]
+    assert bits[:2] == pytest.approx([part.bits() for part in latents.parts], abs=0.06)
+    assert sum(bits) == pytest.approx(8 * len(content.stream), abs=0.2)
+    # Flags, hash and the last states: at most 5 + 1 bytes and the 8 bytes and 0.2 % of the format.
+    assert 0 < bits[2] <= 8 * 14 + 0.002 * sum(bits)
+    assert rows[0][-1] == codec.tables.bottleneck.fingerprint
+    assert rows[1][-1] == codec.tables.gaussian.fingerprint
+
+
+def test_info_of_another_models_file_shows_the_container(
+    fastcoder: Fastcoder, compressed: Path, other_model: Path
+) -> None:
+    result = fastcoder("info", compressed, "--model", other_model)
+    assert result.code == 0
+    assert "100 x 75" in result.out
+    assert unpack(compressed.read_bytes()).fingerprint in result.err
+
+
+def test_existing_output_is_kept_without_force(
+    fastcoder: Fastcoder, photo: Path, model: Path, compressed: Path
+) -> None:
+    before = compressed.read_bytes()
+    compressed.write_bytes(b"precious")
+    assert_fails(
+        fastcoder("compress", photo, "--model", model), "photo.fc exists; --force replaces it"
+    )
+    assert compressed.read_bytes() == b"precious"
+    assert fastcoder("compress", photo, "--model", model, "--force").code == 0
+    assert compressed.read_bytes() == before
+
+    assert_fails(
+        fastcoder("decompress", compressed, "--model", model), "photo.png exists; --force replaces"
+    )
+    assert fastcoder("decompress", compressed, "--model", model, "--force").code == 0
+
+
+def test_input_is_never_the_output(
+    fastcoder: Fastcoder, photo: Path, model: Path, compressed: Path
+) -> None:
+    result = fastcoder("compress", photo, "-o", photo, "--model", model, "--force")
+    assert_fails(result, "photo.png, expected another file than the input")
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "info"])
+def test_missing_input_is_named(fastcoder: Fastcoder, tmp_path: Path, command: str) -> None:
+    result = fastcoder(command, tmp_path / "missing.x")
+    assert_fails(result, "missing.x: No such file or directory")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_as_input_is_an_error(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert_fails(fastcoder("compress", folder, "--model", model), "Is a directory")
+    assert_fails(
+        fastcoder("decompress", folder, "-o", tmp_path / "a.png", "--model", model),
+        "Is a directory",
+    )
+
+
+def test_input_that_is_no_image(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image at all")
+    result = fastcoder("compress", tmp_path / "notes.txt", "--model", model)
+    assert_fails(result, "notes.txt = not an image that Pillow can read")
+    assert not (tmp_path / "notes.fc").exists()
+
+
+def test_input_that_is_no_fc_file(fastcoder: Fastcoder, photo: Path, model: Path) -> None:
+    result = fastcoder("decompress", photo, "-o", photo.with_name("b.png"), "--model", model)
+    assert_fails(result, "photo.png: magic = 89 50 4e 47, expected fa 46 43 0a")
+
+
+def test_cut_files_raise_and_leave_nothing(
+    fastcoder: Fastcoder, model: Path, compressed: Path
+) -> None:
+    data = compressed.read_bytes()
+    back = compressed.with_name("back.png")
+    for size in (0, 3, 20, len(data) // 2, len(data) - 1):
+        cut = damaged(compressed, data[:size])
+        assert_fails(fastcoder("decompress", cut, "-o", back, "--model", model), "damaged.fc: file")
+    assert not back.exists()
+
+
+def test_altered_file_raises(fastcoder: Fastcoder, model: Path, compressed: Path) -> None:
+    data = bytearray(compressed.read_bytes())
+    data[len(data) // 2] ^= 16
+    back = compressed.with_name("back.png")
+    result = fastcoder("decompress", damaged(compressed, data), "-o", back, "--model", model)
+    assert_fails(result, "damaged.fc: checksum = ", "the file was altered")
+    assert not back.exists()
+
+
+def test_altered_stream_with_a_right_checksum_raises(
+    fastcoder: Fastcoder, model: Path, compressed: Path
+) -> None:
+    content = unpack(compressed.read_bytes())
+    back = compressed.with_name("back.png")
+    for position in np.linspace(0, len(content.stream) - 1, 6).astype(int):
+        stream = bytearray(content.stream)
+        stream[position] ^= 1
+        forged = damaged(compressed, pack(replace(content, stream=bytes(stream))))
+        assert_fails(fastcoder("decompress", forged, "-o", back, "--model", model))
+    assert not back.exists()
+
+
+def test_file_of_another_model_names_both(
+    fastcoder: Fastcoder, model: Path, other_model: Path, compressed: Path
+) -> None:
+    back = compressed.with_name("back.png")
+    result = fastcoder("decompress", compressed, "-o", back, "--model", other_model)
+    assert_fails(result, load_model(model).fingerprint, load_model(other_model).fingerprint)
+    assert not back.exists()
+
+
+def test_absurd_size_raises_before_the_network_runs(
+    fastcoder: Fastcoder, model: Path, compressed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = unpack(compressed.read_bytes())
+    forged = damaged(compressed, pack(replace(content, height=2**20, width=2**20)))
+    monkeypatch.setattr(commands, "_load_model", lambda name: pytest.fail("model was loaded"))
+    back = compressed.with_name("back.png")
+    assert_fails(
+        fastcoder("decompress", forged, "-o", back, "--model", model),
+        "1048576 x 1048576 = 1099511627776 pixels, expected at most 67108864",
+    )
+    assert_fails(
+        fastcoder("decompress", compressed, "-o", back, "--max-pixels", 7499), "7500 pixels"
+    )
+
+
+def test_a_larger_claim_than_the_stream_holds_raises(
+    fastcoder: Fastcoder, model: Path, compressed: Path
+) -> None:
+    content = unpack(compressed.read_bytes())
+    forged = damaged(compressed, pack(replace(content, height=1000, width=1000)))
+    back = compressed.with_name("back.png")
+    assert_fails(fastcoder("decompress", forged, "-o", back, "--model", model))
+    assert not back.exists()
+
+
+def test_large_photograph_needs_the_option(fastcoder: Fastcoder, photo: Path, model: Path) -> None:
+    result = fastcoder("compress", photo, "--model", model, "--max-pixels", 7499)
+    assert_fails(result, "100 x 75 = 7500 pixels, expected at most 7499 (--max-pixels)")
+
+
+def test_endless_input_is_not_read(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
+    if not Path("/dev/zero").exists():
+        pytest.skip("no endless file here")
+    back = tmp_path / "back.png"
+    result = fastcoder(
+        "decompress", "/dev/zero", "-o", back, "--model", model, "--max-pixels", 1000
+    )
+    assert_fails(result, "more than 1064576 bytes")
+
+
+def test_lossy_output_is_refused(fastcoder: Fastcoder, model: Path, compressed: Path) -> None:
+    back = compressed.with_name("back.jpg")
+    result = fastcoder("decompress", compressed, "-o", back, "--model", model)
+    assert_fails(result, "'.jpg', expected one of .bmp, .png")
+
+
+def test_missing_folder_of_the_output(fastcoder: Fastcoder, photo: Path, model: Path) -> None:
+    result = fastcoder("compress", photo, "-o", photo.parent / "no" / "a.fc", "--model", model)
+    assert_fails(result, "no: no such folder")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folder(fastcoder: Fastcoder, photo: Path, model: Path) -> None:
+    folder = photo.parent / "locked"
+    folder.mkdir()
+    folder.chmod(0o555)
+    result = fastcoder("compress", photo, "-o", folder / "a.fc", "--model", model)
+    assert_fails(result, "the folder is read-only")
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        ("open", PermissionError(13, "Permission denied"), "photo.fc: Permission denied"),
+        ("fsync", OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_failing_write_leaves_nothing(
+    fastcoder: Fastcoder,
+    photo: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    function: str,
+    error: OSError,
+    message: str,
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(container.os, function, fail)
+    result = fastcoder("compress", photo, "--model", model)
+    monkeypatch.undo()
+    assert_fails(result, message)
+    assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_unknown_model(fastcoder: Fastcoder, photo: Path) -> None:
+    result = fastcoder("compress", photo, "--model", "nonesuch")
+    assert_fails(result, "model = 'nonesuch', expected a model file or one of: default")
+    result = fastcoder("compress", photo, "--model", photo)
+    assert_fails(result, "photo.png")
+
+
+def test_wrong_usage_ends_with_2(fastcoder: Fastcoder) -> None:
+    for arguments in (["compress"], ["nonesuch"], ["info", "a", "--nonesuch"]):
+        assert fastcoder(*arguments).code == 2
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        run(["--debug", "info", str(tmp_path / "missing.fc")])
+
+
+def test_train_then_resume_then_use(fastcoder: Fastcoder, tmp_path: Path, photo: Path) -> None:
+    out = tmp_path / "run"
+    options = ["--data", photo.parent, "--out", out, "--channels", 8, "--latent-channels", 12]
+    options += ["--batch", 1, "--crop", 64, "--lmbda", 0.01, "--no-progress", "--device", "cpu"]
+    result = fastcoder("train", *options, "--steps", 2)
+    assert result.code == 0, result.err
+    assert (out / "log.csv").exists()
+    assert_fails(fastcoder("train", *options, "--steps", 2), "run")
+    assert fastcoder("train", *options, "--steps", 3, "--resume").code == 0
+    trained = out / "model.safetensors"
+    assert fastcoder("compress", photo, "--model", trained).code == 0
+    assert fastcoder("info", photo.with_suffix(".fc"), "--model", trained).code == 0
+
+
+def test_train_options_are_those_of_the_training() -> None:
+    from fastcoder.torch.training import TrainConfig
+
+    ours = inspect.signature(commands.train).parameters
+    theirs = {field.name: field.default for field in fields(TrainConfig)}
+    defaults = {
+        name: MISSING if option.default is inspect.Parameter.empty else option.default
+        for name, option in ours.items()
+    }
+    assert defaults == theirs
+
+
+def test_train_refuses_bad_options(fastcoder: Fastcoder, tmp_path: Path, photo: Path) -> None:
+    out = tmp_path / "run"
+    result = fastcoder("train", "--data", photo.parent, "--out", out, "--lmbda", -1)
+    assert_fails(result, "lmbda = -1.0, expected 0 < lmbda < inf")
+    assert_fails(
+        fastcoder("train", "--data", tmp_path / "no", "--out", out), "expected an existing folder"
+    )
+    assert not out.exists()
+
+
+def test_evaluate_measures_real_files(
+    fastcoder: Fastcoder, photo: Path, model: Path, compressed: Path
+) -> None:
+    (photo.parent / "broken.png").write_bytes(photo.read_bytes()[:100])
+    result = fastcoder("evaluate", photo.parent, "--model", model)
+    assert result.code == 0
+    assert "broken.png was left out" in result.err
+    (row,) = (line for line in result.out.splitlines() if line.startswith("photo.png"))
+    size = compressed.stat().st_size
+    assert f"{size:,}" in row
+    assert f"{8 * size / 7500:.4f}" in row
+    pixels = restored(load_model(model), compressed.read_bytes()).astype(float)
+    mse = np.mean((pixels - read_rgb(photo).rgb) ** 2)
+    assert f"{10 * np.log10(255**2 / mse):.3f}" in row
+    assert "mean of 1" in result.out
+
+
+def test_evaluate_of_an_empty_folder(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
+    result = fastcoder("evaluate", tmp_path, "--model", model)
+    assert_fails(result, "expected a folder with images")
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_help_loads_neither_torch_nor_pillow() -> None:
+    done = python(
+        "import sys; from fastcoder.cli.app import run\n"
+        "try: run(['--help'])\n"
+        "finally: assert not {'torch', 'PIL', 'matplotlib'} & set(sys.modules)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "compress" in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["typer", "torch", "PIL"])
+def test_missing_extra_says_what_to_install(tmp_path: Path, photo: Path, missing: str) -> None:
+    done = python(
+        "import sys\n"
+        "class Without:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] == {missing!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Without())\n"
+        f"sys.argv[1:] = ['compress', {str(photo)!r}]\n"
+        "from fastcoder.cli import main\n"
+        "main()\n"
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"needs {missing}" in done.stderr
+    assert 'pip install "fastcoder[torch,cli]"' in done.stderr
+    assert not photo.with_suffix(".fc").exists()

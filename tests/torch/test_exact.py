@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The path from z to the rows of y gives the same integers however its sums are ordered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import fastcoder
+from fastcoder.torch import ScaleHyperprior
+from fastcoder.torch.exact import ExactTransform
+
+UNIT = 2**24
+
+
+def as_integers(tensor: torch.Tensor) -> np.ndarray:
+    steps = tensor.detach().double().numpy() * UNIT
+    return np.rint(steps).astype(np.int64)
+
+
+def integer_conv(x: np.ndarray, weight: np.ndarray, stride: int, transposed: bool) -> np.ndarray:
+    """Convolution of int64 (C, H, W), zero padding k // 2, output sample 0 on input sample 0."""
+    kernel = weight.shape[-1]
+    pad = kernel // 2
+    if transposed:
+        wide = np.zeros((x.shape[0], x.shape[1] * stride, x.shape[2] * stride), np.int64)
+        wide[:, ::stride, ::stride] = x
+        x, stride = wide, 1
+        weight = weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
+    height, width = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
+    out = np.zeros((weight.shape[0], height, width), np.int64)
+    for dy in range(kernel):
+        for dx in range(kernel):
+            part = padded[:, dy : dy + x.shape[1] : stride, dx : dx + x.shape[2] : stride]
+            out += np.einsum("oi,ihw->ohw", weight[:, :, dy, dx], part)
+    return out
+
+
+def integer_rows(layers: nn.Sequential, z_steps: np.ndarray) -> np.ndarray:
+    """The exact path in int64: z in units of 2^-8, the result in units of 2^-34 (2^-32 at once)."""
+    x, shift = z_steps.astype(np.int64), 8
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            # Round half up from units of 2^-(24 + shift) to units of 2^-10, then clamp.
+            drop = 14 + shift
+            x = np.clip((x + (1 << (drop - 1))) >> drop, 0, 1 << 20)
+            shift = 10
+        else:
+            transposed = isinstance(layer, nn.ConvTranspose2d)
+            stride = layer.stride[0]
+            bias = as_integers(layer.bias)[:, None, None] << shift
+            x = integer_conv(x, as_integers(layer.weight), stride, transposed) + bias
+    return x
+
+
+@pytest.fixture
+def layers() -> nn.Sequential:
+    network = ScaleHyperprior(6, 9).hyper_synthesis
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(3.0)
+    return network
+
+
+@pytest.mark.parametrize("largest", [3, 300, 300_000])
+def test_exact_transform_equals_integer_arithmetic(
+    layers: nn.Sequential, largest: int, rng: np.random.Generator
+) -> None:
+    steps = rng.integers(-largest, largest + 1, (6, 3, 5))
+    z = torch.from_numpy(steps / 256.0)[None]
+    expected = integer_rows(layers, np.clip(steps, -(2**18), 2**18))
+    result = ExactTransform(layers)(z)[0].numpy()
+    np.testing.assert_array_equal(np.rint(result * 2.0**34).astype(np.int64), expected)
+    assert np.array_equal(result * 2.0**34, np.rint(result * 2.0**34))
+
+
+def test_exact_transform_does_not_depend_on_the_order_of_sums(layers: nn.Sequential) -> None:
+    """Permuted channels add in another order: float32 differs, the exact path does not."""
+    order = torch.randperm(6)
+    first, second = layers[0], nn.ConvTranspose2d(6, 6, 5, 2, 2, 1)
+    with torch.no_grad():
+        second.weight.copy_(first.weight[order])
+        second.bias.copy_(first.bias)
+    permuted = nn.Sequential(second, *list(layers)[1:])
+    z = torch.randint(-2000, 2000, (1, 6, 20, 20)) / 256.0
+    assert not torch.equal(layers(z), permuted(z[:, order]))  # the positive control
+    exact = ExactTransform(layers)(z.double())
+    assert torch.equal(exact, ExactTransform(permuted)(z[:, order].double()))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert torch.equal(exact, ExactTransform(layers)(z.double()))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_exact_transform_is_close_to_the_float_network(layers: nn.Sequential) -> None:
+    z = torch.randint(-2000, 2000, (1, 6, 8, 8)) / 256.0
+    with torch.no_grad():
+        torch.testing.assert_close(
+            ExactTransform(layers)(z.double()).float(), layers(z), atol=0.02, rtol=0.0
+        )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_exact_transform_is_the_same_on_cuda(layers: nn.Sequential) -> None:
+    z = torch.randint(-2000, 2000, (1, 6, 20, 20)).double() / 256.0
+    exact = ExactTransform(layers)
+    expected = exact(z)
+    assert torch.equal(exact(z.cuda()).cpu(), expected)
+
+
+def test_exact_transform_refuses_weights_that_could_round(layers: nn.Sequential) -> None:
+    with torch.no_grad():
+        layers[2].weight[0, 0, 0, 0] = 600.0
+    with pytest.raises(fastcoder.ArgumentError, match=r"layers\[2\].weight = .*, expected < 512"):
+        ExactTransform(layers)
+
+
+def test_exact_transform_refuses_other_layers() -> None:
+    with pytest.raises(fastcoder.ArgumentError, match=r"layers\[0\] = Tanh, expected"):
+        ExactTransform(nn.Sequential(nn.Tanh()))
