@@ -25,11 +25,11 @@ struct Lookup {
 };
 
 // Looks up the lanes in `open` in the cdf: crowded buckets and escapes. `value` is a lane's slot value
-// at 14 bits. Not inlined: it runs once in a few hundred symbols.
-template <uint32_t kLanes, class Index>
-[[gnu::noinline]] KernelResult look_up_slowly(const DecodeBlock& block, DecodeLanes& lanes,
-                                              uint64_t first, uint64_t open, const uint32_t* values,
-                                              Lookup<kLanes>& lookup) {
+// at 14 bits. False for a fault. Not inlined: it runs once in a few hundred symbols.
+template <uint32_t kLanes, class Symbol, class Index>
+[[gnu::noinline]] bool look_up_slowly(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
+                                      uint64_t open, const uint32_t* values,
+                                      Lookup<kLanes>& lookup) {
   const TableView& table = *block.table;
   const uint32_t shift = Narrow::kPrecision - table.precision;
   for (; open != 0; open &= open - 1) {
@@ -40,32 +40,21 @@ template <uint32_t kLanes, class Index>
     int64_t symbol = int64_t{row.offset} + slot;
     if (slot >= row.symbols) {
       const KernelResult escaped = read_escape(row, lanes, first + lane);
-      if (escaped.status != Status::kOk) return escaped;
+      if (escaped.status != Status::kOk) return false;
       symbol = escaped.symbol;
     }
+    if (symbol != static_cast<Symbol>(symbol)) return false;
     lookup.remainder[lane] = values[lane] - (cdf[0] << shift);
     lookup.frequency[lane] = (cdf[1] - cdf[0]) << shift;
     lookup.symbol[lane] = static_cast<uint32_t>(symbol);
   }
-  return {Status::kOk, 0, 0};
+  return true;
 }
 
-// The first symbol of a group that its type cannot hold.
-template <uint32_t kLanes, class Symbol>
-[[gnu::noinline]] KernelResult find_misfit(uint64_t first, const uint32_t* symbols) {
-  for (uint32_t lane = 0; lane < kLanes; ++lane) {
-    const int32_t symbol = static_cast<int32_t>(symbols[lane]);
-    if (symbol != static_cast<Symbol>(symbol)) {
-      return {Status::kSymbolOutOfRange, first + lane, symbol};
-    }
-  }
-  return {Status::kOk, 0, 0};
-}
-
-// Decodes whole groups of symbols [first, last); the first belongs to lane 0.
+// Decodes whole groups of symbols [first, last); the first belongs to lane 0. False for a fault:
+// then no lane has changed, but escapes may have been read.
 template <uint32_t kVectors, class Symbol, class Index>
-KernelResult decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
-                           uint64_t last) {
+bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first, uint64_t last) {
   using U32 = Vec::U32;
   constexpr uint32_t kWidth = Vec::kWidth;
   constexpr uint32_t kLanes = kVectors * kWidth;
@@ -94,7 +83,7 @@ KernelResult decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_
   const uint8_t* cursor = lanes.words;
 
   for (uint64_t i = first; i < last; i += kLanes) {
-    if (!words.ready(cursor)) return {Status::kTruncated, i, 0};
+    if (!words.ready(cursor)) return false;
     U32 remainder[kVectors];
     U32 frequency[kVectors];
     U32 symbol[kVectors];
@@ -128,11 +117,7 @@ KernelResult decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_
         Vec::store(lookup.frequency + v * kWidth, frequency[v]);
         Vec::store(lookup.symbol + v * kWidth, symbol[v]);
       }
-      KernelResult result = look_up_slowly<kLanes, Index>(block, lanes, i, open, spill, lookup);
-      if (result.status == Status::kOk && sizeof(Symbol) < 4) {
-        result = find_misfit<kLanes, Symbol>(i, lookup.symbol);
-      }
-      if (result.status != Status::kOk) return result;
+      if (!look_up_slowly<kLanes, Symbol, Index>(block, lanes, i, open, spill, lookup)) return false;
       FASTCODER_UNROLL
       for (uint32_t v = 0; v < kVectors; ++v) {
         remainder[v] = Vec::load(lookup.remainder + v * kWidth);
@@ -156,12 +141,11 @@ KernelResult decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_
       for (uint32_t v = 0; v < kVectors; ++v) {
         const U32 above = Vec::add(symbol[v], Vec::splat(128));
         misfit |= Vec::bits(Vec::is_zero(Vec::template shift_right<8>(above))) ^ kAllOfVector;
-        Vec::store(spill + v * kWidth, symbol[v]);
       }
-      if (FASTCODER_UNLIKELY(misfit != 0)) return find_misfit<kLanes, Symbol>(i, spill);
+      if (FASTCODER_UNLIKELY(misfit != 0)) return false;
     }
   }
-  if (!words.ready(cursor)) return {Status::kTruncated, last - kLanes, 0};
+  if (!words.ready(cursor)) return false;
   lanes.words = words.position(cursor);
   FASTCODER_UNROLL
   for (uint32_t v = 0; v < kVectors; ++v) {
@@ -169,12 +153,11 @@ KernelResult decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_
     Vec::store(lanes.hash + v * kWidth, hash[v]);
   }
   for (uint32_t lane = 0; lane < kLanes; ++lane) lanes.state[lane] = spill[lane];
-  return {Status::kOk, 0, 0};
+  return true;
 }
 
 template <class Symbol, class Index>
-KernelResult decode_vectors(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
-                            uint64_t last) {
+bool decode_vectors(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first, uint64_t last) {
   constexpr uint32_t kMost = kMaxLanes / Vec::kWidth;
   const uint32_t vectors = lanes.lanes / Vec::kWidth;
   if (vectors == kMost) return decode_groups<kMost, Symbol, Index>(block, lanes, first, last);
@@ -212,8 +195,14 @@ KernelResult decode(const DecodeBlock& block, DecodeLanes& lanes) {
   KernelResult result = {Status::kOk, 0, 0};
   if (head != 0) result = decode_rest<Width, Symbol, Index>(block, lanes, 0, head);
   if (result.status != Status::kOk) return result;
-  result = decode_vectors<Symbol, Index>(block, lanes, head, last);
-  if (result.status != Status::kOk || last == block.count) return result;
+  const EscapeReader escapes = lanes.escapes;
+  if (!decode_vectors<Symbol, Index>(block, lanes, head, last)) {
+    // A group sees its faults in another order than its symbols, and the end of the words only
+    // after it. The generic kernel finds the first fault and its position.
+    lanes.escapes = escapes;
+    return decode_rest<Width, Symbol, Index>(block, lanes, head, last);
+  }
+  if (last == block.count) return result;
   return decode_rest<Width, Symbol, Index>(block, lanes, last, block.count);
 }
 
