@@ -170,41 +170,5 @@ bool decode_vectors(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first
   return decode_groups<1, Symbol, Index>(block, lanes, first, last);
 }
 
-// Symbols [first, last) of a block by the generic kernel.
-template <class Width, class Symbol, class Index>
-KernelResult decode_rest(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
-                         uint64_t last) {
-  DecodeBlock rest = block;
-  rest.symbols = static_cast<Symbol*>(block.symbols) + first;
-  rest.indexes = RowOf<Index>::address(block.indexes, first);
-  rest.count = last - first;
-  rest.first_lane = (block.first_lane + static_cast<uint32_t>(first)) & (lanes.lanes - 1);
-  KernelResult result = decode_generic<Width, Symbol, Index>(rest, lanes);
-  result.position += first;
-  return result;
-}
-
-template <class Width, class Symbol, class Index>
-KernelResult decode(const DecodeBlock& block, DecodeLanes& lanes) {
-  const uint64_t head = (lanes.lanes - block.first_lane) & (lanes.lanes - 1);
-  const bool fits = Width::kPrecision == Narrow::kPrecision && block.table->fast != nullptr &&
-                    lanes.lanes >= Vec::kWidth && lanes.lanes <= kMaxLanes &&
-                    block.count >= head + lanes.lanes;
-  if (!fits) return decode_generic<Width, Symbol, Index>(block, lanes);
-  const uint64_t last = block.count - (block.count - head) % lanes.lanes;
-  KernelResult result = {Status::kOk, 0, 0};
-  if (head != 0) result = decode_rest<Width, Symbol, Index>(block, lanes, 0, head);
-  if (result.status != Status::kOk) return result;
-  const EscapeReader escapes = lanes.escapes;
-  if (!decode_vectors<Symbol, Index>(block, lanes, head, last)) {
-    // A group sees its faults in another order than its symbols, and the end of the words only
-    // after it. The generic kernel finds the first fault and its position.
-    lanes.escapes = escapes;
-    return decode_rest<Width, Symbol, Index>(block, lanes, head, last);
-  }
-  if (last == block.count) return result;
-  return decode_rest<Width, Symbol, Index>(block, lanes, last, block.count);
-}
-
 }  // namespace
 }  // namespace fastcoder::FASTCODER_ISA

@@ -20,15 +20,13 @@ template <uint32_t kLanes, class Index>
 [[gnu::noinline]] void escape_lanes(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
                                     uint64_t open, const uint32_t* symbols, uint32_t* entries) {
   const TableView& table = *block.table;
-  const uint32_t shift = Narrow::kPrecision - table.precision;
   while (open != 0) {
     const uint32_t lane = 63 - static_cast<uint32_t>(__builtin_clzll(open));
     open ^= uint64_t{1} << lane;
     const RowView& row = table.rows[RowOf<Index>::at(block.indexes, first + lane)];
     const int32_t symbol = static_cast<int32_t>(symbols[lane]);
     lanes.escapes[lanes.escape_count++] = make_escape(symbol, row.offset, row.symbols);
-    const uint32_t* cdf = table.cdf + row.cdf_begin + row.symbols;
-    entries[lane] = cdf[0] << shift | (cdf[1] - cdf[0]) << shift << 16;
+    entries[lane] = escape_entry<Narrow>(table, row);
   }
 }
 
@@ -125,30 +123,6 @@ void encode_vectors(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first
     if (vectors == 2) return encode_groups<2, Symbol, Index>(block, lanes, first, last);
   }
   encode_groups<1, Symbol, Index>(block, lanes, first, last);
-}
-
-// Symbols [first, last) of a block by the generic kernel.
-template <class Width, class Symbol, class Index>
-void encode_rest(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first, uint64_t last) {
-  EncodeBlock rest = block;
-  rest.symbols = static_cast<const Symbol*>(block.symbols) + first;
-  rest.indexes = RowOf<Index>::address(block.indexes, first);
-  rest.count = last - first;
-  rest.first_lane = (block.first_lane + static_cast<uint32_t>(first)) & (lanes.lanes - 1);
-  encode_generic<Width, Symbol, Index>(rest, lanes);
-}
-
-template <class Width, class Symbol, class Index>
-void encode(const EncodeBlock& block, EncodeLanes& lanes) {
-  const uint64_t head = (lanes.lanes - block.first_lane) & (lanes.lanes - 1);
-  const bool fits = Width::kPrecision == Narrow::kPrecision && block.table->fast != nullptr &&
-                    lanes.lanes >= Vec::kWidth && lanes.lanes <= kMaxLanes &&
-                    block.count >= head + lanes.lanes;
-  if (!fits) return encode_generic<Width, Symbol, Index>(block, lanes);
-  const uint64_t last = block.count - (block.count - head) % lanes.lanes;
-  if (last != block.count) encode_rest<Width, Symbol, Index>(block, lanes, last, block.count);
-  encode_vectors<Symbol, Index>(block, lanes, head, last);
-  if (head != 0) encode_rest<Width, Symbol, Index>(block, lanes, 0, head);
 }
 
 }  // namespace

@@ -64,6 +64,14 @@ void encode_generic(const EncodeBlock& block, EncodeLanes& lanes) {
   lanes.cursor = cursor;
 }
 
+// The entry of the escape slot of a row, as FastView::dense has them, at the working precision.
+template <class Width>
+FASTCODER_ALWAYS_INLINE uint32_t escape_entry(const TableView& table, const RowView& row) {
+  const uint32_t shift = Width::kPrecision - table.precision;
+  const uint32_t* cdf = table.cdf + row.cdf_begin + row.symbols;
+  return cdf[0] << shift | (cdf[1] - cdf[0]) << shift << 16;
+}
+
 // The slot that holds `value`, at the table's precision.
 FASTCODER_ALWAYS_INLINE uint32_t find_slot(const TableView& table, const RowView& row,
                                            uint32_t value) {

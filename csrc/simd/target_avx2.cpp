@@ -3,14 +3,12 @@
 #define FASTCODER_ISA avx2
 #include "simd/vec_avx2.h"
 
-#include "simd/decode-inl.h"
-#include "simd/encode-inl.h"
-#include "simd/export-inl.h"
+#include "simd/vector_groups-inl.h"
 
 namespace fastcoder::avx2 {
 
 extern const KernelTable kKernels;
-constinit const KernelTable kKernels = {"avx2", FASTCODER_KERNELS(encode),
-                                        FASTCODER_KERNELS(decode)};
+constinit const KernelTable kKernels = {"avx2", FASTCODER_KERNELS(encode_block, VectorGroups),
+                                        FASTCODER_KERNELS(decode_block, VectorGroups)};
 
 }  // namespace fastcoder::avx2

@@ -2,12 +2,11 @@
 // The scalar target: what every machine can run.
 #define FASTCODER_ISA scalar
 #include "simd/export-inl.h"
-#include "simd/generic-inl.h"
 
 namespace fastcoder::scalar {
 
 extern const KernelTable kKernels;
-constinit const KernelTable kKernels = {"scalar", FASTCODER_KERNELS(encode_generic),
-                                        FASTCODER_KERNELS(decode_generic)};
+constinit const KernelTable kKernels = {"scalar", FASTCODER_KERNELS(encode_block, SerialGroups),
+                                        FASTCODER_KERNELS(decode_block, SerialGroups)};
 
 }  // namespace fastcoder::scalar

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels on plain integers with the lookups of FastView: for few lanes, for 48-bit states, and for
+// machines without vectors. A step takes one symbol each of kStep lanes, all of them or eight; they
+// are independent, so that a processor overlaps them.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/little_endian.h"
+#include "format/params.h"
+#include "format/rans_step.h"
+#include "format/symbol_hash.h"
+#include "simd/generic-inl.h"
+#include "simd/kernel_table.h"
+#include "simd/words.h"
+
+namespace fastcoder::FASTCODER_ISA {
+namespace {
+
+// Whether the FastView of a table is at the working precision of a stream.
+template <class Width>
+FASTCODER_ALWAYS_INLINE bool has_fast_view(const TableView& table) {
+  const bool narrow_table = table.precision <= Narrow::kPrecision;
+  return table.fast != nullptr && narrow_table == (Width::kPrecision == Narrow::kPrecision);
+}
+
+struct Found {
+  uint32_t start;
+  uint32_t frequency;  // 0 for a fault
+  int64_t symbol;
+};
+
+// What a bucket entry leaves open: crowded buckets and escapes.
+template <class Width>
+[[gnu::noinline]] Found look_up(const TableView& table, const RowView& row, uint32_t value,
+                                DecodeLanes& lanes) {
+  const uint32_t shift = Width::kPrecision - table.precision;
+  const uint32_t slot = find_slot(table, row, value >> shift);
+  const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
+  int64_t symbol = int64_t{row.offset} + slot;
+  if (slot >= row.symbols) {
+    const KernelResult escaped = read_escape(row, lanes, 0);
+    if (escaped.status != Status::kOk) return {0, 0, 0};
+    symbol = escaped.symbol;
+  }
+  return {cdf[0] << shift, (cdf[1] - cdf[0]) << shift, symbol};
+}
+
+// Decodes whole groups of symbols [first, last); the first belongs to lane 0. False for a fault:
+// then no lane has changed, but escapes may have been read.
+template <class Width, uint32_t kStep, class Symbol, class Index>
+bool decode_serial(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first, uint64_t last) {
+  using State = typename Width::State;
+  constexpr State kValueMask = (State{1} << Width::kPrecision) - 1;
+  const TableView& table = *block.table;
+  const uint64_t* buckets = table.fast->buckets;
+  const uint32_t row_shift = table.fast->bucket_bits;
+  const uint32_t bucket_shift = Width::kPrecision - row_shift;
+  Symbol* symbols = static_cast<Symbol*>(block.symbols);
+  constexpr uint32_t kRoom = kStep < 8 ? kStep : kMaxLanes;
+  const uint32_t last_lane = kStep < 8 ? kStep - 1 : lanes.lanes - 1;
+  State states[kRoom];
+  uint32_t hashes[kRoom];
+  for (uint32_t lane = 0; lane < kRoom; ++lane) {
+    states[lane] = static_cast<State>(lanes.state[lane]);
+    hashes[lane] = lanes.hash[lane];
+  }
+  GroupWords words(lanes.words, lanes.words_end);
+  const uint8_t* cursor = lanes.words;
+
+  uint32_t base = 0;  // lane of symbol i
+  for (uint64_t i = first; i < last; i += kStep) {
+    if (!words.ready(cursor)) return false;
+    FASTCODER_UNROLL
+    for (uint32_t k = 0; k < kStep; ++k) {
+      const uint32_t lane = base + k;
+      const uint64_t row = RowOf<Index>::at(block.indexes, i + k);
+      const State state = states[lane];
+      const uint32_t value = static_cast<uint32_t>(state & kValueMask);
+      const uint64_t entry =
+          buckets[(row << row_shift) + (row << kRowPadBits) + (value >> bucket_shift)];
+      const uint32_t past = value - static_cast<uint32_t>(entry & 0xFFFF);
+      const uint32_t frequency0 = static_cast<uint32_t>(entry >> 16 & 0xFFFF);
+      const uint32_t in_second = past >= frequency0;
+      // Masks, not branches: which of two slots it is cannot be predicted.
+      uint32_t frequency = in_second ? static_cast<uint32_t>(entry >> 32 & 0xFFFF) : frequency0;
+      uint32_t remainder = past - (frequency0 & (0u - in_second));
+      int64_t symbol = (static_cast<int64_t>(entry) >> 48) + in_second;
+      if (FASTCODER_UNLIKELY(remainder >= frequency)) {
+        const Found found = look_up<Width>(table, table.rows[row], value, lanes);
+        if (found.frequency == 0) return false;
+        frequency = found.frequency;
+        remainder = value - found.start;
+        symbol = found.symbol;
+      }
+      if (FASTCODER_UNLIKELY(symbol != static_cast<Symbol>(symbol))) return false;
+      const State popped = static_cast<State>(frequency * (state >> Width::kPrecision) + remainder);
+      const State refilled = static_cast<State>(popped << kWordBits | load_u16(cursor));
+      const bool needs_word = popped < Width::kLower;
+      states[lane] = needs_word ? refilled : popped;
+      cursor += needs_word ? 2 : 0;
+      hashes[lane] = hash_symbol(hashes[lane], static_cast<int32_t>(symbol));
+      symbols[i + k] = static_cast<Symbol>(symbol);
+    }
+    base = (base + kStep) & last_lane;
+  }
+  if (!words.ready(cursor)) return false;
+  lanes.words = words.position(cursor);
+  for (uint32_t lane = 0; lane < kRoom; ++lane) {
+    lanes.state[lane] = states[lane];
+    lanes.hash[lane] = hashes[lane];
+  }
+  return true;
+}
+
+// Encodes whole groups of symbols [first, last), last first.
+template <class Width, uint32_t kStep, class Symbol, class Index>
+void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first, uint64_t last) {
+  using State = typename Width::State;
+  const TableView& table = *block.table;
+  const FastView& fast = *table.fast;
+  const Symbol* symbols = static_cast<const Symbol*>(block.symbols);
+  constexpr uint32_t kRoom = kStep < 8 ? kStep : kMaxLanes;
+  const uint32_t last_lane = kStep < 8 ? kStep - 1 : lanes.lanes - 1;
+  State states[kRoom];
+  uint32_t hashes[kRoom];
+  for (uint32_t lane = 0; lane < kRoom; ++lane) {
+    states[lane] = static_cast<State>(lanes.state[lane]);
+    hashes[lane] = lanes.hash[lane];
+  }
+  uint8_t* cursor = lanes.cursor;
+  uint32_t base = 0;  // lane of symbol i
+  for (uint64_t i = last; i > first;) {
+    i -= kStep;
+    base = (base - kStep) & last_lane;
+    FASTCODER_UNROLL
+    for (uint32_t back = 1; back <= kStep; ++back) {
+      const uint32_t k = kStep - back;
+      const uint32_t lane = base + k;
+      const uint64_t row = RowOf<Index>::at(block.indexes, i + k);
+      const int32_t symbol = static_cast<int32_t>(symbols[i + k]);
+      const int32_t clamped = symbol < fast.dense_low    ? fast.dense_low
+                              : symbol > fast.dense_high ? fast.dense_high
+                                                         : symbol;
+      uint32_t entry =
+          fast.dense[row * fast.dense_stride + static_cast<uint32_t>(clamped - fast.dense_low)];
+      if (FASTCODER_UNLIKELY(entry >> 16 == 0)) {
+        const RowView& view = table.rows[row];
+        lanes.escapes[lanes.escape_count++] = make_escape(symbol, view.offset, view.symbols);
+        entry = escape_entry<Width>(table, view);
+      }
+      const uint32_t frequency = entry >> 16;
+      State state = states[lane];
+      // The word is written in any case, and counts only if the state had to give one.
+      const bool gives_word = state >> (Width::kStateBits - Width::kPrecision) >= frequency;
+      store_u16(cursor - 2, static_cast<uint32_t>(state));
+      cursor -= gives_word ? 2 : 0;
+      state = gives_word ? static_cast<State>(state >> kWordBits) : state;
+      const State quotient = static_cast<State>(state / frequency);
+      states[lane] = static_cast<State>((quotient << Width::kPrecision) +
+                                        (state - quotient * frequency) + (entry & 0xFFFF));
+      hashes[lane] = unhash_symbol(hashes[lane], symbol);
+    }
+  }
+  lanes.cursor = cursor;
+  for (uint32_t lane = 0; lane < kRoom; ++lane) {
+    lanes.state[lane] = states[lane];
+    lanes.hash[lane] = hashes[lane];
+  }
+}
+
+// The step as a constant: with fewer than eight lanes it is all of them.
+template <class Width, class Symbol, class Index>
+bool decode_lanes(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first, uint64_t last) {
+  switch (lanes.lanes) {
+    case 1:
+      return decode_serial<Width, 1, Symbol, Index>(block, lanes, first, last);
+    case 2:
+      return decode_serial<Width, 2, Symbol, Index>(block, lanes, first, last);
+    case 4:
+      return decode_serial<Width, 4, Symbol, Index>(block, lanes, first, last);
+    default:
+      return decode_serial<Width, 8, Symbol, Index>(block, lanes, first, last);
+  }
+}
+
+template <class Width, class Symbol, class Index>
+void encode_lanes(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first, uint64_t last) {
+  switch (lanes.lanes) {
+    case 1:
+      return encode_serial<Width, 1, Symbol, Index>(block, lanes, first, last);
+    case 2:
+      return encode_serial<Width, 2, Symbol, Index>(block, lanes, first, last);
+    case 4:
+      return encode_serial<Width, 4, Symbol, Index>(block, lanes, first, last);
+    default:
+      return encode_serial<Width, 8, Symbol, Index>(block, lanes, first, last);
+  }
+}
+
+}  // namespace
+}  // namespace fastcoder::FASTCODER_ISA
