@@ -24,8 +24,8 @@ struct Lookup {
   uint32_t symbol[kLanes];     // the int32 as it is
 };
 
-// Looks up the lanes in `open` in the cdf: crowded buckets and escapes. `value` is a lane's slot value
-// at 14 bits. False for a fault. Not inlined: it runs once in a few hundred symbols.
+// Looks up the lanes in `open` in the cdf: crowded buckets and escapes. `value` is a lane's slot
+// value at 14 bits. False for a fault. Not inlined: it runs once in a few hundred symbols.
 template <uint32_t kLanes, class Symbol, class Index>
 [[gnu::noinline]] bool look_up_slowly(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
                                       uint64_t open, const uint32_t* values,
@@ -117,7 +117,8 @@ bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
         Vec::store(lookup.frequency + v * kWidth, frequency[v]);
         Vec::store(lookup.symbol + v * kWidth, symbol[v]);
       }
-      if (!look_up_slowly<kLanes, Symbol, Index>(block, lanes, i, open, spill, lookup)) return false;
+      if (!look_up_slowly<kLanes, Symbol, Index>(block, lanes, i, open, spill, lookup))
+        return false;
       FASTCODER_UNROLL
       for (uint32_t v = 0; v < kVectors; ++v) {
         remainder[v] = Vec::load(lookup.remainder + v * kWidth);

@@ -75,7 +75,8 @@ class Arena {
 #if FASTCODER_TEST_GUARD_PAGES
   explicit Arena(size_t capacity) : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
     capacity_ = (capacity + page_ - 1) / page_ * page_;
-    void* pages = mmap(nullptr, capacity_ + 2 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* pages =
+        mmap(nullptr, capacity_ + 2 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) throw std::bad_alloc();
     pages_ = static_cast<uint8_t*>(pages);
     if (mprotect(pages_ + page_, capacity_, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
@@ -169,7 +170,8 @@ struct Fixture {
       : name(std::move(fixture_name)), table(std::move(fixture_table)), view(table->view()) {
     if (view.fast == nullptr) return;
     fast = *view.fast;
-    const size_t entries = view.row_count * ((uint64_t{1} << fast.bucket_bits) + (1 << kRowPadBits));
+    const size_t entries =
+        view.row_count * ((uint64_t{1} << fast.bucket_bits) + (1 << kRowPadBits));
     const size_t cells = view.row_count * fast.dense_stride;
     buckets = std::make_unique<Arena>(entries * sizeof(uint64_t));
     dense = std::make_unique<Arena>(cells * sizeof(uint32_t));
@@ -370,15 +372,18 @@ bool draw_symbol(Random& random, const Fixture& from, size_t r, KernelSymbolType
     const int64_t above = int64_t{row.offset} + row.symbols + random.integer(200);
     const int64_t choices[] = {below, above, limits.low, limits.high,
                                random.between(limits.low, limits.high)};
-    symbol = static_cast<int32_t>(
-        std::clamp(choices[random.integer(5)], limits.low, limits.high));
+    symbol = static_cast<int32_t>(std::clamp(choices[random.integer(5)], limits.low, limits.high));
     return true;
   }
   const auto cdf = from.table->cdf(r);
   const uint32_t value = random.integer(cdf.back());
   const int64_t slot = std::upper_bound(cdf.begin(), cdf.end(), value) - cdf.begin() - 1;
-  const int64_t choices[] = {row.offset + slot, row.offset + slot, row.offset + slot,
-                             random.between(first, last), first, last};
+  const int64_t choices[] = {row.offset + slot,
+                             row.offset + slot,
+                             row.offset + slot,
+                             random.between(first, last),
+                             first,
+                             last};
   symbol = static_cast<int32_t>(std::clamp(choices[random.integer(6)], first, last));
   return true;
 }
@@ -397,8 +402,7 @@ void draw_lanes(Random& random, Message& message) {
 // Whether there are rows for these types.
 bool draw(Random& random, uint64_t count, uint32_t escape_rate, Message& message) {
   constexpr uint64_t kIndexLimits[] = {1, 256, 65536, uint64_t{1} << 31};
-  const uint64_t rows =
-      std::min(message.fixture->view.row_count, kIndexLimits[message.index_type]);
+  const uint64_t rows = std::min(message.fixture->view.row_count, kIndexLimits[message.index_type]);
   std::vector<int32_t> usable;
   int32_t symbol = 0;
   for (uint64_t r = 0; r < rows; ++r) {
@@ -550,8 +554,8 @@ Decoded decode(const KernelTable& kernels, const Message& message, const Stream&
   decoded.status = result.status;
   if (result.status != Status::kOk) {
     decoded.position = result.position;
-    const bool has_symbol = result.status == Status::kEscapeOutOfRange ||
-                            result.status == Status::kSymbolOutOfRange;
+    const bool has_symbol =
+        result.status == Status::kEscapeOutOfRange || result.status == Status::kSymbolOutOfRange;
     if (has_symbol) decoded.symbol = result.symbol;
     return decoded;
   }
@@ -568,8 +572,8 @@ Decoded decode(const KernelTable& kernels, const Message& message, const Stream&
 // ---- comparisons -----------------------------------------------------------------------------
 
 void report(const char* what, const KernelTable& kernels, const Message& message) {
-  testing::fail(__FILE__, __LINE__, std::string(kernels.name) + " " + what + ": " +
-                                        message.describe());
+  testing::fail(__FILE__, __LINE__,
+                std::string(kernels.name) + " " + what + ": " + message.describe());
 }
 
 void report_decoded(const KernelTable& kernels, const Message& message, const Decoded& expected,
@@ -607,7 +611,12 @@ Encoded compare_encoders(const Message& message) {
 
 void check_round_trip(const Message& message, Random& random) {
   const Encoded encoded = compare_encoders(message);
-  const Stream stream = stream_of(encoded, random);
+  Stream stream = stream_of(encoded, random);
+  // Words of a next block, so that a block ends before, near and at the end of the bytes.
+  std::vector<uint8_t> more(random.integer(2) == 0 ? 0 : random.integer(300));
+  for (uint8_t& byte : more) byte = static_cast<uint8_t>(random.bits());
+  const auto words_end = stream.bytes.begin() + static_cast<std::ptrdiff_t>(stream.word_bytes);
+  stream.bytes.insert(words_end, more.begin(), more.end());
   const Decoded decoded = compare_decoders(message, stream);
   const bool ok = decoded.status == Status::kOk && decoded.symbols == message.symbols &&
                   std::equal(decoded.state.begin(), decoded.state.end(), message.state) &&
@@ -750,8 +759,8 @@ TEST(every_isa_takes_hostile_bytes_as_scalar_does) {
     for (uint8_t& byte : stream.bytes) byte = static_cast<uint8_t>(random.bits());
     ++seen[static_cast<size_t>(compare_decoders(message, stream).status)];
   }
-  for (const Status status : {Status::kOk, Status::kTruncated, Status::kEscapeUnannounced,
-                              Status::kSymbolOutOfRange}) {
+  for (const Status status :
+       {Status::kOk, Status::kTruncated, Status::kEscapeUnannounced, Status::kSymbolOutOfRange}) {
     CHECK(seen[static_cast<size_t>(status)] > 50);
   }
 }
@@ -801,8 +810,8 @@ void append_edges(uint32_t divisor, std::vector<Division>& divisions) {
       real = static_cast<float>(static_cast<int32_t>(division.x >> 16)) * 65536.0f +
              static_cast<float>(static_cast<int32_t>(division.x & 0xFFFF));
     }
-    const uint32_t guess = static_cast<uint32_t>(
-        static_cast<int32_t>(real / divisor * kernel_test::kJustBelowOne));
+    const uint32_t guess =
+        static_cast<uint32_t>(static_cast<int32_t>(real / divisor * kernel_test::kJustBelowOne));
     const uint32_t quotient = division.x / division.divisor;
     exact += guess == quotient;
     // A guess above the quotient would make the correction go the wrong way.
@@ -984,8 +993,8 @@ void check_dense(const Fixture& from) {
       // What clamping makes of everything further out must be outside every row.
       wrong += inside && (symbol == fast.dense_low || symbol == fast.dense_high);
     }
-    wrong += row.symbols != 0 && (row.offset <= fast.dense_low ||
-                                  int64_t{row.offset} + row.symbols > fast.dense_high);
+    wrong += row.symbols != 0 &&
+             (row.offset <= fast.dense_low || int64_t{row.offset} + row.symbols > fast.dense_high);
   }
   if (wrong != 0) testing::fail(__FILE__, __LINE__, "dense rows of " + from.name);
 }
