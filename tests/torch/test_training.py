@@ -194,6 +194,8 @@ def test_train_step_survives_a_batch_that_breaks_the_loss(config: TrainConfig) -
     ("option", "value"),
     [
         ("model", "vq"),
+        ("optimizer", "sgd"),
+        ("schedule", "linear"),
         ("steps", 0),
         ("crop", 100),
         ("lmbda", 0.0),
