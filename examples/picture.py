@@ -134,7 +134,7 @@ def _draw_latents(
         image = axes.imshow(values, cmap=colors, vmin=limits[0], vmax=limits[1])
         _caption(axes, title, caption)
         inch = 1 / (axes.get_position().height * axes.figure.get_figheight())
-        bar = axes.inset_axes((0.0, -0.24 * inch, 1.0, 0.11 * inch))
+        bar = axes.inset_axes((0.015, -0.24 * inch, 0.97, 0.11 * inch))
         axes.figure.colorbar(image, cax=bar, orientation="horizontal")
         bar.tick_params(labelsize=9, colors=FAINT, length=2)
         bar.xaxis.set_major_locator(MaxNLocator(6))
