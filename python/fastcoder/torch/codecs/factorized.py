@@ -62,6 +62,7 @@ class FactorizedPrior(ImageCodec):
         latent_channels: M. The paper uses 192 and 320.
 
     Example:
+        >>> import torch
         >>> codec = FactorizedPrior(8, 12)  # random weights: any image survives, badly
         >>> data = codec.compress(torch.rand(3, 50, 70))
         >>> codec.decompress(data).shape

@@ -52,6 +52,7 @@ class ScaleHyperprior(ImageCodec):
             `fastcoder.scale_table()`.
 
     Example:
+        >>> import torch
         >>> codec = ScaleHyperprior(8, 12)  # random weights: any image survives, badly
         >>> data = codec.compress(torch.rand(3, 50, 70))
         >>> codec.decompress(data).shape
