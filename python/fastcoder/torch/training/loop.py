@@ -177,12 +177,19 @@ def train(config: TrainConfig) -> None:
         _interruptible() as interrupted,
         CropSource(paths, config.crop, config.batch, seed) as source,
         CsvLog(config.out / "log.csv", append=config.resume) as log,
-        tqdm(total=config.steps, initial=trainer.step, disable=not config.progress) as bar,
+        _progress_bar(trainer) as bar,
     ):
         _run(trainer, source, images, log, bar, interrupted)
     trainer.export()
     if interrupted:
         raise KeyboardInterrupt
+
+
+def _progress_bar(trainer: Trainer) -> tqdm[Any]:
+    config = trainer.config
+    # With a time budget the number of steps is not known before.
+    total = config.steps if config.minutes is None else None
+    return tqdm(total=total, initial=trainer.step, unit="step", disable=not config.progress)
 
 
 def _run(
@@ -208,9 +215,8 @@ def _run(
         if count == 50 or trainer.progress >= 1:
             means = {name: float(value) / count for name, value in sums.items()}
             quality = psnr(means["mse"])
-            bar.set_postfix(
-                loss=f"{means['loss']:.4f}", bpp=f"{means['bpp']:.4f}", psnr=f"{quality:.2f}"
-            )
+            shown = {"loss": f"{means['loss']:.4f}", "bpp": f"{means['bpp']:.4f}"}
+            bar.set_postfix(**shown, psnr=f"{quality:.2f}", done=f"{trainer.progress:.1%}")
             rate = learning_rate(config, trainer.step, trainer.progress)
             log.write("train", trainer.step, trainer.seconds, rate, means, quality)
             sums, count = {}, 0
