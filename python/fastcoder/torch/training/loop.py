@@ -215,8 +215,14 @@ def _run(
         if count == 50 or trainer.progress >= 1:
             means = {name: float(value) / count for name, value in sums.items()}
             quality = psnr(means["mse"])
-            shown = {"loss": f"{means['loss']:.4f}", "bpp": f"{means['bpp']:.4f}"}
-            bar.set_postfix(**shown, psnr=f"{quality:.2f}", done=f"{trainer.progress:.1%}")
+            bar.set_postfix(
+                {
+                    "loss": f"{means['loss']:.4f}",
+                    "bpp": f"{means['bpp']:.4f}",
+                    "psnr": f"{quality:.2f}",
+                    "done": f"{trainer.progress:.1%}",
+                }
+            )
             rate = learning_rate(config, trainer.step, trainer.progress)
             log.write("train", trainer.step, trainer.seconds, rate, means, quality)
             sums, count = {}, 0
