@@ -39,7 +39,7 @@ $(STAMP)/build: pyproject.toml constraints.txt
 
 # --no-build-isolation: a fresh isolated environment per build would change the path of cmake and
 # recompile everything each time.
-$(STAMP)/package: $(STAMP)/build CMakeLists.txt LICENSE $(SOURCES)
+$(STAMP)/package: $(STAMP)/build CMakeLists.txt LICENSE README.md $(SOURCES)
 	$(PIP) install --no-build-isolation -c constraints.txt \
 	    -C cmake.define.FASTCODER_WERROR=$(WERROR) '.[torch,cli,plots]'
 	@touch $@
