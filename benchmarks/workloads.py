@@ -145,7 +145,7 @@ def _erfc(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def _gaussian_bits(symbols: NDArray[np.int32], sigma: NDArray[np.float32]) -> NDArray[np.float64]:
+def gaussian_bits(symbols: NDArray[np.int32], sigma: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return ``-log2 P(symbol)`` for rounded zero-mean Gaussians, shape ``(n,)``."""
     unit = 1.0 / (math.sqrt(2.0) * sigma.astype(np.float64))
     magnitude = np.abs(symbols.astype(np.float64))
@@ -167,7 +167,7 @@ def _latents(name: str, seed: int) -> tuple[NDArray[np.int32], NDArray[np.float3
     sigma = _sigma_field(generator, median, spread, cap)
     symbols = np.rint(sigma * generator.standard_normal(sigma.size)).astype(np.int32)
     symbols.flags.writeable = sigma.flags.writeable = False  # shared through the cache
-    return symbols, sigma, float(_gaussian_bits(symbols, sigma).sum())
+    return symbols, sigma, float(gaussian_bits(symbols, sigma).sum())
 
 
 def _small_message(seed: int) -> Workload:
@@ -176,7 +176,7 @@ def _small_message(seed: int) -> Workload:
     first = int(_generator("W4", seed).integers(symbols.size // 3 - count))
     part = slice(first, first + count)
     symbols, sigma = symbols[part], sigma[part]
-    bits = float(_gaussian_bits(symbols, sigma).sum())
+    bits = float(gaussian_bits(symbols, sigma).sum())
     return Workload("W4", symbols, _ceil_indexes(sigma), sigma, None, None, bits)
 
 
@@ -191,7 +191,7 @@ def _outliers(seed: int) -> Workload:
     symbols = source.copy()
     symbols[places] = (signs * magnitudes).astype(np.int32)
     outlier_bits = _ESCAPE_BITS + 1.0 + np.log2(magnitudes * (high - low))
-    bits += float(outlier_bits.sum() - _gaussian_bits(source[places], sigma[places]).sum())
+    bits += float(outlier_bits.sum() - gaussian_bits(source[places], sigma[places]).sum())
     return Workload("W5", symbols, _ceil_indexes(sigma), sigma, None, None, bits)
 
 

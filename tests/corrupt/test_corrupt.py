@@ -68,6 +68,23 @@ def test_every_flipped_bit_raises(isa, name):
             assert_stream_error(bytes(damaged), indexes, table)
 
 
+@pytest.mark.parametrize("name", ["narrow", "narrow, escapes", "wide, segments"])
+def test_damage_is_a_stream_error_whatever_the_dtype(isa, name):
+    """Damage makes symbols that a narrow dtype cannot hold; that is not what went wrong."""
+    stream, indexes, table, symbols = make_case(name)
+    dtype = np.int16 if max(map(abs, symbols)) > 127 else np.int8
+    dtype = np.int32 if max(map(abs, symbols)) > 32767 else dtype
+    for position in range(11, len(stream)):
+        for bit in range(8):
+            damaged = bytearray(stream)
+            damaged[position] ^= 1 << bit
+            with pytest.raises(fc.StreamError):
+                fc.decode(bytes(damaged), indexes, table, dtype=dtype)
+    if dtype is not np.int8:
+        with pytest.raises(fc.SymbolRangeError):  # while the stream is whole, the dtype is
+            fc.decode(stream, indexes, table, dtype=np.int8)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_appended_byte_raises(isa, name):
     stream, indexes, table, _ = make_case(name)

@@ -144,6 +144,26 @@ def test_every_precision_codes_every_slot(isa, precision, size):
     np.testing.assert_array_equal(fc.decode(stream, indexes, table), symbols)
 
 
+# Section 8 keeps K lanes if 1 + K * S + e <= 8 + payload div 640. Symbols of 8 bits make the
+# payload of n symbols about n bytes, so that n can walk over every one of these thresholds.
+@pytest.mark.parametrize("precision", [8, 16])
+@pytest.mark.parametrize("escape", [False, True])
+@pytest.mark.parametrize("lanes", [2, 4, 8, 16])
+def test_default_lanes_equal_the_reference_at_every_threshold(isa, lanes, escape, precision, rng):
+    stored = 6 if precision > 14 else 4
+    threshold = (1 + lanes * stored + escape - 8) * 640
+    frequencies = [2**precision // 256] * 256
+    reference_table = reference.Table(precision, escape, [0], [frequencies])
+    table, seen = native_table(reference_table), set()
+    for size in range(threshold - 12, threshold + 120, 12):
+        symbols = rng.integers(255, size=size).astype(np.int16)
+        symbols[0] = 300 if escape else 0
+        stream = fc.encode(symbols, None, table)
+        assert stream == reference.encode(symbols.tolist(), [0] * size, reference_table)
+        seen.add(1 << (stream[11 + len(reference.varint(size))] & 7))
+    assert seen == {lanes // 2, lanes}
+
+
 # The choice of segments needs messages beyond 2^16 symbols. With one lane a segment costs 8 bytes
 # of at most 0.05 %, so 2^16 symbols of 2 bits are enough; with the default 32 lanes it takes more.
 def nonstationary(size: int) -> np.ndarray:

@@ -7,11 +7,11 @@ row of one latent in four Kodak images). Here every number is a multiple of a po
 every sum of products stays below 2^53 units, so that float64 holds each partial sum exactly and
 the order of additions, fused multiply-adds, threads and devices make no difference:
 
-    weights and biases      multiples of 2^-24 (every half-precision number is one)
-    input z                 multiples of 2^-8, clamped to +-2^10
-    hidden activations      rounded to multiples of 2^-10 and clamped to 2^10
-    products                multiples of 2^-34
-    sums                    below 2^10 * 2^9 = 2^19, if sum |w| + |b| < 2^9 for each output channel
+    weights and biases      rounded to multiples of 2^-20
+    input z                 multiples of 2^-8, clamped to +-2^12
+    hidden activations      rounded to multiples of 2^-10 and clamped to 2^12
+    products                multiples of 2^-30
+    sums                    below 2^12 * 2^11 = 2^23, if sum |w| + |b| < 2^11 for each output
 
 The last condition is checked once. Winograd and FFT kernels would break the argument (they multiply
 by fractions), so cuDNN is switched off inside; oneDNN, on CPUs, does not take float64. What is left
@@ -27,10 +27,10 @@ from torch import Tensor, nn
 
 from fastcoder.errors import ArgumentError
 
-_WEIGHT_UNIT = 2.0**-24
+_WEIGHT_UNIT = 2.0**-20
 _ACTIVATION_UNIT = 2.0**-10
-_ACTIVATION_LIMIT = 2.0**10
-_WEIGHT_SUM_LIMIT = 2.0**9
+_ACTIVATION_LIMIT = 2.0**12
+_WEIGHT_SUM_LIMIT = 2.0**11
 
 
 class ExactTransform:
@@ -38,7 +38,7 @@ class ExactTransform:
 
     Args:
         layers: Conv2d, ConvTranspose2d and ReLU modules. Their weights are rounded to multiples of
-            2^-24 in the copy.
+            2^-20 in the copy.
 
     Raises:
         ArgumentError: the weights of an output channel are too large for exact sums.

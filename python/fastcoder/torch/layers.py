@@ -40,6 +40,11 @@ class GDN(nn.Module):
     Args:
         channels: number of channels of the input.
         inverse: multiply by the root instead of dividing by it (IGDN).
+
+    Example:
+        >>> result = GDN(1)(torch.full((1, 1, 1, 1), 3.0))
+        >>> round(result.item(), 4)  # 3 / sqrt(1 + 0.1 * 9)
+        2.1764
     """
 
     def __init__(self, channels: int, inverse: bool = False) -> None:

@@ -38,6 +38,10 @@ def lower_bound(x: Tensor, bound: float) -> Tensor:
 
     Returns:
         Tensor of x's shape and dtype. NaN stays NaN.
+
+    Example:
+        >>> lower_bound(torch.tensor([-1.0, 2.0]), 0.5).tolist()
+        [0.5, 2.0]
     """
     result: Tensor = _LowerBound.apply(x, bound)  # type: ignore[no-untyped-call]
     return result

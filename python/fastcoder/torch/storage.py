@@ -138,6 +138,11 @@ def load(name: str = "default") -> ImageCodec:
     Args:
         name: "default", a small scale hyperprior for photographs.
 
+    Example:
+        >>> codec = load()
+        >>> codec.name, codec.channels, codec.latent_channels
+        ('scale-hyperprior', 64, 96)
+
     Raises:
         ArgumentError: no such model.
     """

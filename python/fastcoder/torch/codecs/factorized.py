@@ -60,6 +60,13 @@ class FactorizedPrior(ImageCodec):
     Args:
         channels: N. The paper uses 128 for its 5 lower rates and 192 for the 3 higher ones.
         latent_channels: M. The paper uses 192 and 320.
+
+    Example:
+        >>> import torch
+        >>> codec = FactorizedPrior(8, 12)  # random weights: any image survives, badly
+        >>> data = codec.compress(torch.rand(3, 50, 70))
+        >>> codec.decompress(data).shape
+        torch.Size([3, 50, 70])
     """
 
     name = "factorized-prior"

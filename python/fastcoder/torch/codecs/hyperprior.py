@@ -50,6 +50,13 @@ class ScaleHyperprior(ImageCodec):
         latent_channels: M. The paper uses 192 and 320.
         scales: standard deviations that have a row in the table; by default
             `fastcoder.scale_table()`.
+
+    Example:
+        >>> import torch
+        >>> codec = ScaleHyperprior(8, 12)  # random weights: any image survives, badly
+        >>> data = codec.compress(torch.rand(3, 50, 70))
+        >>> codec.decompress(data).shape
+        torch.Size([3, 50, 70])
     """
 
     name = "scale-hyperprior"

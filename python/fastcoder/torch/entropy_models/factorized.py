@@ -41,6 +41,14 @@ class EntropyBottleneck(EntropyModel):
 
     Args:
         channels: number of channels (axis 1 of the input), one density each.
+
+    Example:
+        >>> model = EntropyBottleneck(2)
+        >>> value, likelihoods = model(torch.zeros(1, 2, 4, 4))
+        >>> likelihoods.shape
+        torch.Size([1, 2, 4, 4])
+        >>> model.build_table().rows
+        2
     """
 
     def __init__(self, channels: int) -> None:

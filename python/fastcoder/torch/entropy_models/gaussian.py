@@ -33,6 +33,12 @@ class GaussianConditional(EntropyModel):
         scales: increasing positive standard deviations, one per row of the table; the smallest
             is also the lower bound of every sigma.
 
+    Example:
+        >>> model = GaussianConditional([0.5, 1.0, 2.0]).eval()
+        >>> value, likelihoods = model(torch.tensor([0.2]), torch.tensor([1.0]))
+        >>> value.item(), round(likelihoods.item(), 4)  # Phi(0.5) - Phi(-0.5)
+        (0.0, 0.3829)
+
     Raises:
         ArgumentError: scales are empty, not positive, not finite or not increasing.
     """

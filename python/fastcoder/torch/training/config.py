@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,11 @@ from fastcoder.torch.codecs import CODECS
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Options of a training run.
+
+    Example:
+        >>> config = TrainConfig(data=Path("photographs"), out=Path("run"), minutes=110.0)
+        >>> config.optimizer, config.crop
+        ('adam', 256)
 
     Attributes:
         data: folder of training images, searched recursively.
@@ -81,6 +87,11 @@ class TrainConfig:
         """Raises ArgumentError for an option outside its interval."""
         if self.model not in CODECS:
             raise ArgumentError(f"model = {self.model!r}, expected one of {', '.join(CODECS)}")
+        for option in ("optimizer", "schedule"):
+            known = typing.get_args(typing.get_type_hints(TrainConfig)[option])
+            if getattr(self, option) not in known:
+                value = getattr(self, option)
+                raise ArgumentError(f"{option} = {value!r}, expected one of {', '.join(known)}")
         positive = ("channels", "latent_channels", "steps", "batch", "validate_every")
         for option in (*positive, "lmbda", "lr", "checkpoint_minutes"):
             value = getattr(self, option)

@@ -177,12 +177,19 @@ def train(config: TrainConfig) -> None:
         _interruptible() as interrupted,
         CropSource(paths, config.crop, config.batch, seed) as source,
         CsvLog(config.out / "log.csv", append=config.resume) as log,
-        tqdm(total=config.steps, initial=trainer.step, disable=not config.progress) as bar,
+        _progress_bar(trainer) as bar,
     ):
         _run(trainer, source, images, log, bar, interrupted)
     trainer.export()
     if interrupted:
         raise KeyboardInterrupt
+
+
+def _progress_bar(trainer: Trainer) -> tqdm[Any]:
+    config = trainer.config
+    # With a time budget the number of steps is not known before.
+    total = config.steps if config.minutes is None else None
+    return tqdm(total=total, initial=trainer.step, unit="step", disable=not config.progress)
 
 
 def _run(
@@ -209,7 +216,12 @@ def _run(
             means = {name: float(value) / count for name, value in sums.items()}
             quality = psnr(means["mse"])
             bar.set_postfix(
-                loss=f"{means['loss']:.4f}", bpp=f"{means['bpp']:.4f}", psnr=f"{quality:.2f}"
+                {
+                    "loss": f"{means['loss']:.4f}",
+                    "bpp": f"{means['bpp']:.4f}",
+                    "psnr": f"{quality:.2f}",
+                    "done": f"{trainer.progress:.1%}",
+                }
             )
             rate = learning_rate(config, trainer.step, trainer.progress)
             log.write("train", trainer.step, trainer.seconds, rate, means, quality)
@@ -267,7 +279,8 @@ def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     # Without the instructions bfloat16 is emulated and slower than float32.
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return device.type == "cpu" and supported is not None and bool(supported())
 
 
 def _whole_blocks(image: Tensor) -> Tensor:
