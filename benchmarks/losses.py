@@ -36,7 +36,7 @@ def measure(name: str, precision: int, seed: int) -> dict[str, Any]:
 
     # One lane and one segment: what is over the cost is the states' own loss, one final state and
     # the flags. A state of S bytes holds S - 2 that every decoder knows, and the rest is payload.
-    one_lane = fc.Encoder(lanes=1, segment=2**34)
+    one_lane = fc.Encoder(lanes=1, segment=2**30)
     one_lane.push(workload.symbols, indexes, table)
     single = len(one_lane.finish())
     flush = 1 + (4 if precision <= 14 else 6)

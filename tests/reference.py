@@ -395,7 +395,7 @@ def decode_stream(stream: bytes, pulls: Sequence[tuple[Sequence[int], Table]]) -
         lanes, escapes, more = 1 << (flags & 7), flags & ESCAPES != 0, flags & MORE != 0
         if more and reader.at == 1:
             s = reader.integer(1)
-            require(4 <= s <= 34, f"s = {s}")
+            require(4 <= s <= 30, f"s = {s}")
             size = 2**s
         body = reader.take(reader.varint() if more else end - reader.at)
         rest = rows[len(symbols) :]

@@ -18,35 +18,30 @@ namespace {
                                           ", expected 0 <= index < " + std::to_string(rows));
 }
 
-// Whether 0 <= index < rows for all of a block. No branch in the loop, and nothing that baseline
-// instruction sets lack (SSE2 has no 32-bit unsigned maximum, which costs a third of a decoder's
-// time): index and rows - 1 - index are both non-negative, or one of them has its sign bit set.
-template <class Index>
-bool indexes_are_rows(const Index* indexes, uint64_t count, uint64_t rows) {
+// Copies a block and tells whether 0 <= index < rows for all of it. Nothing below this line reads
+// the caller's indexes again: another thread may write to them while we work. No branch in the
+// loop, and nothing that baseline instruction sets lack (SSE2 has no 32-bit unsigned maximum):
+// index and rows - 1 - index are both non-negative, or one of them has its sign bit set.
+template <class Index, class Copy>
+bool copy_indexes(const Index* indexes, uint64_t count, uint64_t rows, Copy* copy) {
   using Unsigned = std::make_unsigned_t<Index>;
-  if (rows - 1 >= std::numeric_limits<Unsigned>::max()) return true;
-  const Unsigned last = static_cast<Unsigned>(rows - 1);
+  constexpr Unsigned kAll = std::numeric_limits<Unsigned>::max();
+  const Unsigned last = rows - 1 >= kAll ? kAll : static_cast<Unsigned>(rows - 1);
   if constexpr (std::is_signed_v<Index>) {
     Unsigned signs = 0;
     for (uint64_t i = 0; i < count; ++i) {
       const Unsigned index = static_cast<Unsigned>(indexes[i]);
       signs |= index | (last - index);
+      copy[i] = static_cast<Copy>(index);
     }
     return static_cast<Index>(signs) >= 0;
   } else {
     Unsigned largest = 0;
-    for (uint64_t i = 0; i < count; ++i) largest = std::max(largest, indexes[i]);
-    return largest <= last;
-  }
-}
-
-template <class Index>
-void check_indexes(const Index* indexes, uint64_t first, uint64_t count, uint64_t rows) {
-  if (indexes_are_rows(indexes, count, rows)) return;
-  for (uint64_t i = 0; i < count; ++i) {
-    if (static_cast<std::make_unsigned_t<Index>>(indexes[i]) >= rows) {
-      throw_index(first + i, static_cast<int64_t>(indexes[i]), rows);
+    for (uint64_t i = 0; i < count; ++i) {
+      largest = std::max(largest, indexes[i]);
+      copy[i] = indexes[i];
     }
+    return largest <= last;
   }
 }
 
@@ -57,32 +52,42 @@ KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count
   if (span.type == ElementType::kNone) return {nullptr, kIndexNone};
   return visit_elements(span.data, span.type, [&](const auto* data) -> KernelIndexes {
     using Index = std::remove_cvref_t<decltype(*data)>;
+    // A table has at most 2^31 rows, so a checked index fits int32.
+    using Copy = std::conditional_t<std::is_unsigned_v<Index>, Index, int32_t>;
     const Index* block = data + first;
-    check_indexes(block, first, count, rows);
-    if constexpr (std::is_same_v<Index, uint8_t>) return {block, kIndexUint8};
-    if constexpr (std::is_same_v<Index, uint16_t>) return {block, kIndexUint16};
-    if constexpr (std::is_same_v<Index, int32_t>) return {block, kIndexInt32};
-    // A table has fewer than 2^31 rows, so a checked index fits.
-    std::transform(block, block + count, scratch.indexes,
-                   [](Index index) { return static_cast<int32_t>(index); });
-    return {scratch.indexes, kIndexInt32};
+    Copy* copy = reinterpret_cast<Copy*>(scratch.indexes);
+    if (!copy_indexes(block, count, rows, copy)) {
+      for (uint64_t i = 0; i < count; ++i) {
+        const Index index = block[i];
+        if (static_cast<std::make_unsigned_t<Index>>(index) >= rows) {
+          throw_index(first + i, static_cast<int64_t>(index), rows);
+        }
+      }
+      throw Error(ErrorKind::kIndexRange, "indexes = changing, expected an array at rest");
+    }
+    if constexpr (std::is_same_v<Copy, uint8_t>) return {copy, kIndexUint8};
+    if constexpr (std::is_same_v<Copy, uint16_t>) return {copy, kIndexUint16};
+    return {copy, kIndexInt32};
   });
 }
 
-KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count,
+KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count, bool copy,
                            BlockScratch& scratch) {
   return visit_elements(span.data, span.type, [&](const auto* data) -> KernelSymbols {
     using Symbol = std::remove_cvref_t<decltype(*data)>;
     const Symbol* block = data + first;
-    if constexpr (std::is_same_v<Symbol, int8_t>) return {block, kSymbolInt8};
-    if constexpr (std::is_same_v<Symbol, int16_t>) return {block, kSymbolInt16};
-    if constexpr (std::is_same_v<Symbol, int32_t>) return {block, kSymbolInt32};
+    if (!copy) {
+      if constexpr (std::is_same_v<Symbol, int8_t>) return {block, kSymbolInt8};
+      if constexpr (std::is_same_v<Symbol, int16_t>) return {block, kSymbolInt16};
+      if constexpr (std::is_same_v<Symbol, int32_t>) return {block, kSymbolInt32};
+    }
     for (uint64_t i = 0; i < count; ++i) {
-      scratch.symbols[i] = static_cast<int32_t>(block[i]);
+      const Symbol symbol = block[i];
+      scratch.symbols[i] = static_cast<int32_t>(symbol);
       if constexpr (sizeof(Symbol) >= 4) {
-        if (static_cast<int64_t>(block[i]) != scratch.symbols[i]) {
+        if (static_cast<int64_t>(symbol) != scratch.symbols[i]) {
           throw Error(ErrorKind::kSymbolRange,
-                      "symbols[" + std::to_string(first + i) + "] = " + std::to_string(block[i]) +
+                      "symbols[" + std::to_string(first + i) + "] = " + std::to_string(symbol) +
                           ", expected -2147483648 <= symbol <= 2147483647");
         }
       }
@@ -123,9 +128,9 @@ void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& in
     if (static_cast<uint64_t>(symbol - row.offset) < row.symbols) continue;
     throw Error(ErrorKind::kSymbolRange,
                 "symbols[" + std::to_string(first + i) + "] = " + std::to_string(symbol) +
-                    ", expected " + std::to_string(row.offset) + " <= symbol <= " +
-                    std::to_string(int64_t{row.offset} + row.symbols - 1) + " (row " +
-                    std::to_string(index_at(indexes, i)) + " has no escape)");
+                    ", expected " + std::to_string(row.offset) +
+                    " <= symbol <= " + std::to_string(int64_t{row.offset} + row.symbols - 1) +
+                    " (row " + std::to_string(index_at(indexes, i)) + " has no escape)");
   }
 }
 
@@ -134,8 +139,9 @@ void check_part(const Part& part) {
   const TableView& table = part.table->view();
   for (uint64_t first = 0; first < part.count; first += kBlock) {
     const uint64_t count = std::min(kBlock, part.count - first);
-    const KernelIndexes indexes = load_indexes(part.indexes, first, count, table.row_count, scratch);
-    const KernelSymbols symbols = load_symbols(part.symbols, first, count, scratch);
+    const KernelIndexes indexes =
+        load_indexes(part.indexes, first, count, table.row_count, scratch);
+    const KernelSymbols symbols = load_symbols(part.symbols, first, count, !table.escape, scratch);
     if (!table.escape) check_symbols_in_rows(symbols, indexes, first, count, table);
   }
 }

@@ -29,12 +29,13 @@ struct KernelIndexes {
   KernelIndexType type;
 };
 
-// Elements [first, first + count) of a span, ready for a kernel; count <= kBlock. An index without a
-// row is Error(kIndexRange), a symbol outside int32 Error(kSymbolRange). The message names the
-// position in the span.
+// Elements [first, first + count) of a span, ready for a kernel; count <= kBlock. An index without
+// a row is Error(kIndexRange), a symbol outside int32 Error(kSymbolRange). The message names the
+// position in the span. What was checked is what a kernel reads, even if another thread writes to
+// the caller's arrays: indexes are always copied, symbols if `copy` says that they will be checked.
 KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t rows,
                            BlockScratch& scratch);
-KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count,
+KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count, bool copy,
                            BlockScratch& scratch);
 
 // Element i of a loaded block.

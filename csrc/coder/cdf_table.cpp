@@ -150,9 +150,16 @@ CdfTable::CdfTable(std::vector<uint32_t> cdf, std::span<const uint32_t> slots,
   view_.buckets = buckets_.data();
   view_.rows = row_views_.data();
   view_.row_count = row_views_.size();
-  fast_ = std::make_unique<FastTables>(view_);
-  view_.fast = fast_->view();
   fingerprint_ = siphash_2_4(bytes_before_fingerprint());
+}
+
+const TableView& CdfTable::coding_view() const {
+  std::call_once(coding_once_, [this] {
+    fast_ = std::make_unique<FastTables>(view_);
+    coding_view_ = view_;
+    coding_view_.fast = fast_->view();
+  });
+  return coding_view_;
 }
 
 void CdfTable::append_buckets(const RowView& row) {

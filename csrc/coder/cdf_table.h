@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -42,7 +43,8 @@ class CdfTable {
                                                   bool escape);
 
   // The table that to_bytes wrote, or Error(kTable) with the byte position: `bytes` is untrusted.
-  // Allocates at most kBytesAmplification times bytes.size(), whatever the bytes are.
+  // Allocates at most kBytesAmplification times bytes.size(), whatever the bytes are; coding with
+  // the table adds at most 12 MiB (coder/fast_tables.cpp).
   static std::shared_ptr<const CdfTable> from_bytes(std::span<const uint8_t> bytes);
   static constexpr size_t kBytesAmplification = 32;
 
@@ -60,6 +62,9 @@ class CdfTable {
 
   // Pointers into this table, valid as long as it lives.
   const TableView& view() const { return view_; }
+  // The same with its FastView, which the first call builds: a table that is only read, compared or
+  // stored does without.
+  const TableView& coding_view() const;
 
   CdfTable(const CdfTable&) = delete;
   CdfTable& operator=(const CdfTable&) = delete;
@@ -77,7 +82,10 @@ class CdfTable {
   std::vector<RowView> row_views_;
   std::vector<int32_t> offsets_;
   TableView view_{};
-  std::unique_ptr<const FastTables> fast_;
+
+  mutable std::once_flag coding_once_;
+  mutable TableView coding_view_{};
+  mutable std::unique_ptr<const FastTables> fast_;
   uint64_t fingerprint_ = 0;
 };
 

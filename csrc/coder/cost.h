@@ -8,8 +8,8 @@ namespace fastcoder {
 
 // Bits of a part: the sum of -log2 of the quantized probabilities of its symbols. A symbol outside
 // its row costs the escape slot, and one bit for the side and the Elias-gamma code of its
-// distance d >= 1 to the row: 2 floor(log2 d) + 2 bits. What a stream adds (header, states, hash) is not
-// counted.
+// distance d >= 1 to the row: 2 floor(log2 d) + 2 bits. What a stream adds (header, states, hash)
+// is not counted.
 //
 // Summed in order in double precision: the same bits on every machine. Throws Error(kIndexRange) or
 // Error(kSymbolRange) that names the first bad position.

@@ -68,8 +68,8 @@ SegmentDecoder::SegmentDecoder(const SegmentView& segment, bool wide) : wide_(wi
     uint64_t state = load_u32(bytes);
     if (wide) state |= uint64_t{load_u16(bytes + 4)} << 32;
     if (state < (wide ? Wide::kLower : Narrow::kLower)) {
-      throw Error(ErrorKind::kCorrupt, "state[" + std::to_string(lane) + "] = " +
-                                           std::to_string(state) + ", expected at least " +
+      throw Error(ErrorKind::kCorrupt, "state[" + std::to_string(lane) +
+                                           "] = " + std::to_string(state) + ", expected at least " +
                                            (wide ? "2**32" : "2**16"));
     }
     lanes_.state[lane] = state;
@@ -83,7 +83,7 @@ SegmentDecoder::SegmentDecoder(const SegmentView& segment, bool wide) : wide_(wi
 void SegmentDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint64_t first,
                           uint64_t count, const MutableSymbolSpan& symbols) {
   const KernelTable& kernels = active_kernels();
-  const TableView& view = table.view();
+  const TableView& view = table.coding_view();
   const KernelSymbolType type = kernel_output_type(symbols.type);
   const bool direct = is_kernel_type(symbols.type);
   BlockScratch scratch;
@@ -111,9 +111,9 @@ uint32_t SegmentDecoder::finish(uint32_t hash) const {
   const uint64_t lower = wide_ ? Wide::kLower : uint64_t{Narrow::kLower};
   for (uint32_t lane = 0; lane < lanes_.lanes; ++lane) {
     if (lanes_.state[lane] != lower) {
-      throw Error(ErrorKind::kCorrupt, "final state[" + std::to_string(lane) + "] = " +
-                                           std::to_string(lanes_.state[lane]) + ", expected " +
-                                           std::to_string(lower));
+      throw Error(ErrorKind::kCorrupt, "final state[" + std::to_string(lane) +
+                                           "] = " + std::to_string(lanes_.state[lane]) +
+                                           ", expected " + std::to_string(lower));
     }
     hash = fold_lane_hash(hash, lanes_.hash[lane]);
   }
@@ -173,7 +173,8 @@ void Decoder::finish() const {
   uint32_t hash = hash_;
   if (in_segment_) hash = segment_.finish(hash);
   if (!walker_.at_end()) {
-    throw Error(ErrorKind::kCorrupt, "segments left = 1 or more, expected all symbols to be pulled");
+    throw Error(ErrorKind::kCorrupt,
+                "segments left = 1 or more, expected all symbols to be pulled");
   }
   if (walker_.has_hash()) check_hash(hash, walker_.stored_hash());
 }
@@ -188,15 +189,14 @@ void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
   if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) {
     throw Error(ErrorKind::kCorrupt, "table.fingerprint = " + hex(table.fingerprint(), 16) +
                                          ", expected one that ends in " +
-                                         hex(header.fingerprint, 8) +
-                                         " (the table of the stream)");
+                                         hex(header.fingerprint, 8) + " (the table of the stream)");
   }
   if (header.count != count) {
     throw Error(ErrorKind::kCorrupt, "len(indexes) = " + std::to_string(count) + ", expected " +
                                          std::to_string(header.count) +
                                          " (the symbols of the stream)");
   }
-  SegmentWalker walker(stream.subspan(reader.position()));
+  SegmentWalker walker(reader);
   if (walker.has_hash()) {
     throw Error(ErrorKind::kCorrupt, "flags bit 6 = 1, expected 0 in a one-shot stream");
   }

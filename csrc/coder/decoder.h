@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams to symbols. Mirror image of encoder.h. Every byte is hostile: whatever it is, a decoder
-// returns symbols or throws, reads inside its bytes, and allocates nothing by a number that it read.
+// returns symbols or throws, reads inside its bytes, and allocates nothing by a number that it
+// read.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ class SegmentDecoder {
 // Decodes a header-less stream in pieces. Copyable: a copy is a snapshot. It borrows the bytes.
 class Decoder {
  public:
-  explicit Decoder(std::span<const uint8_t> stream) : walker_(stream) {}
+  explicit Decoder(std::span<const uint8_t> stream) : walker_(ByteReader(stream)) {}
 
   // A pull that throws changes nothing in the decoder.
   void pull(const CdfTable& table, const IndexSpan& indexes, uint64_t count,

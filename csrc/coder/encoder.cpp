@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -29,6 +30,10 @@ struct Message {
   explicit Message(std::span<const Part> message_parts) : parts(message_parts) {
     for (const Part& part : parts) {
       count += part.count;
+      if (count > kMaxCount) {
+        throw Error(ErrorKind::kValue, "len(symbols) = " + std::to_string(count) +
+                                           ", expected at most " + std::to_string(kMaxCount));
+      }
       const bool used = part.count > 0;
       wide = wide || (used && part.table->precision() > static_cast<int>(Narrow::kPrecision));
     }
@@ -62,14 +67,15 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
     part_begin -= part.count;
     const uint64_t begin = std::max(first, part_begin);
     uint64_t end = std::min(first + count, part_begin + part.count);
-    const TableView& table = part.table->view();
+    const TableView& table = part.table->coding_view();
     while (end > begin) {
       const uint64_t size = std::min(kBlock, end - begin);
       end -= size;
       const uint64_t position = end - part_begin;
       const KernelIndexes indexes =
           load_indexes(part.indexes, position, size, table.row_count, scratch);
-      const KernelSymbols symbols = load_symbols(part.symbols, position, size, scratch);
+      const KernelSymbols symbols =
+          load_symbols(part.symbols, position, size, !table.escape, scratch);
       if (!table.escape) check_symbols_in_rows(symbols, indexes, position, size, table);
       const EncodeBlock block = {&table, symbols.data, indexes.data, size,
                                  static_cast<uint32_t>((end - first) % lanes.lanes)};
@@ -84,16 +90,16 @@ Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count
   EncodeLanes state = {};
   state.lanes = lanes;
   std::fill_n(state.state, lanes, message.wide ? Wide::kLower : uint64_t{Narrow::kLower});
-  const uint64_t room = 2 * count + kEncodeSlack;  // a symbol writes at most one word
-  const auto words = std::make_unique_for_overwrite<uint8_t[]>(room);
+  const uint64_t room = 2 * count + kEncodeSlack;             // a symbol writes at most one word
+  const std::unique_ptr<uint8_t[]> words(new uint8_t[room]);  // not zeroed
   state.cursor = words.get() + room;
   std::vector<Escape> escapes;
   push_symbols(message, first, count, state, escapes);
 
   const uint64_t word_bytes = static_cast<uint64_t>(words.get() + room - state.cursor);
-  const uint64_t bits = std::accumulate(
-      escapes.begin(), escapes.end(), uint64_t{0},
-      [](uint64_t sum, const Escape& escape) { return sum + escape_bits(escape); });
+  const uint64_t bits =
+      std::accumulate(escapes.begin(), escapes.end(), uint64_t{0},
+                      [](uint64_t sum, const Escape& escape) { return sum + escape_bits(escape); });
   const uint32_t state_bytes = message.state_bytes();
   Segment segment;
   segment.lanes = lanes;
@@ -128,10 +134,11 @@ Segment encode_segment(const Message& message, uint64_t first, uint64_t count,
   return lanes == most ? segment : encode_with_lanes(message, first, count, lanes);
 }
 
-// Whether segments of 2^log2_segment symbols cost less than 0.05 % of `payload` bytes. 32-bit
-// factors of a 34-bit count and a byte count cannot overflow.
-bool flushes_are_cheap(const Message& message, uint32_t log2_segment, uint32_t lanes,
-                       uint64_t payload) {
+// Whether the states of segments of 2^log2_segment symbols cost less than 0.05 % of `payload`
+// bytes. There are fewer than 2^31 segments (kMaxCount, 16 symbols each) and a factor below 2^19:
+// no overflow.
+bool states_are_cheap(const Message& message, uint32_t log2_segment, uint32_t lanes,
+                      uint64_t payload) {
   const uint64_t size = uint64_t{1} << log2_segment;
   const uint64_t segments = (message.count + size - 1) / size;
   return segments * (lanes * message.state_bytes() + 4) * 2000 <= payload;
@@ -150,16 +157,16 @@ uint32_t choose_log2_segment(const Message& message, uint32_t lanes) {
     payload += encode_with_lanes(message, first, kProbe, lanes).payload(message.state_bytes());
   }
   const uint64_t estimate = payload * message.count >> 16;
-  for (uint32_t s = kFirstLog2Segment; uint64_t{1} << s < message.count; ++s) {
-    if (flushes_are_cheap(message, s, lanes, estimate)) return s;
+  for (uint32_t s = kFirstLog2Segment; s <= kMaxLog2Segment; ++s) {
+    if (uint64_t{1} << s >= message.count) break;
+    if (states_are_cheap(message, s, lanes, estimate)) return s;
   }
   return kOneSegment;
 }
 
 std::vector<Segment> encode_segments(const Message& message, uint32_t log2_segment,
                                      const EncodeOptions& options) {
-  const uint64_t size =
-      log2_segment == kOneSegment ? message.count : uint64_t{1} << log2_segment;
+  const uint64_t size = log2_segment == kOneSegment ? message.count : uint64_t{1} << log2_segment;
   std::vector<Segment> segments((message.count + size - 1) / size);
   parallel_for(segments.size(), options.threads, [&](uint64_t i) {
     const uint64_t first = i * size;
@@ -169,7 +176,8 @@ std::vector<Segment> encode_segments(const Message& message, uint32_t log2_segme
   return segments;
 }
 
-// A block check found an error in some segment; the caller is to hear of the first one of all.
+// Segments are visited by several threads and from their ends, so after an error the parts are
+// checked once more from the front: the caller is to hear of the first one of all.
 std::vector<Segment> encode_all(const Message& message, const EncodeOptions& options,
                                 uint32_t& log2_segment) {
   try {
@@ -182,14 +190,14 @@ std::vector<Segment> encode_all(const Message& message, const EncodeOptions& opt
     }
     log2_segment = choose_log2_segment(message, lanes);
     for (;; ++log2_segment) {
-      if (log2_segment != kOneSegment && uint64_t{1} << log2_segment >= message.count) {
+      if (log2_segment > kMaxLog2Segment || uint64_t{1} << log2_segment >= message.count) {
         log2_segment = kOneSegment;
       }
       std::vector<Segment> segments = encode_segments(message, log2_segment, options);
       if (log2_segment == kOneSegment) return segments;
       uint64_t payload = 0;
       for (const Segment& segment : segments) payload += segment.payload(message.state_bytes());
-      if (flushes_are_cheap(message, log2_segment, lanes, payload)) return segments;
+      if (states_are_cheap(message, log2_segment, lanes, payload)) return segments;
     }
   } catch (const Error&) {
     for (const Part& part : message.parts) check_part(part);
@@ -235,8 +243,10 @@ template <class To>
 void copy_as(const void* data, ElementType from, uint64_t count, std::vector<uint8_t>& out) {
   out.resize(count * sizeof(To));
   visit_elements(data, from, [&](const auto* values) {
-    To* to = reinterpret_cast<To*>(out.data());
-    for (uint64_t i = 0; i < count; ++i) to[i] = static_cast<To>(values[i]);
+    for (uint64_t i = 0; i < count; ++i) {
+      const To value = static_cast<To>(values[i]);
+      std::memcpy(out.data() + i * sizeof(To), &value, sizeof(To));
+    }
   });
 }
 
@@ -294,17 +304,13 @@ void check_options(const EncodeOptions& options) {
   if (options.segment != 0 && (options.segment < kSmallest || options.segment > kLargest ||
                                !std::has_single_bit(options.segment))) {
     throw Error(ErrorKind::kValue, "segment = " + std::to_string(options.segment) +
-                                       ", expected a power of two, 16 <= segment <= 2**34");
+                                       ", expected a power of two, 16 <= segment <= 2**30");
   }
 }
 
 std::vector<uint8_t> encode_one_shot(const Part& part, const EncodeOptions& options) {
   check_options(options);
   const Message message(std::span(&part, 1));
-  if (message.count > kMaxCount) {
-    throw Error(ErrorKind::kValue, "len(symbols) = " + std::to_string(message.count) +
-                                       ", expected at most " + std::to_string(kMaxCount));
-  }
   // The hash stands before the stream and is known after it.
   const OneShotHeader header = {static_cast<uint32_t>(part.table->fingerprint()), 0, message.count};
   std::vector<uint8_t> bytes;

@@ -9,8 +9,8 @@
 namespace fastcoder {
 namespace {
 
-// 64 KiB a row, and more than the fewest buckets only up to 1 MiB in all: a slot value is uniform, so
-// all buckets of the rows in use are hot, and what misses the second-level cache costs more than
+// 64 KiB a row, and more than the fewest buckets only up to 1 MiB in all: a slot value is uniform,
+// so all buckets of the rows in use are hot, and what misses the second-level cache costs more than
 // the cold lookups that it saves (128 Gaussian rows, AVX2, Zen 5, Msymbols/s with 2^8 to 2^12
 // buckets: W1 703, 690, 658, 354, 340; W2 613, 683, 517, 402, 250). The limits are absolute, so
 // hostile table bytes cannot make them large.

@@ -12,7 +12,7 @@ namespace fastcoder {
 class FastTables {
  public:
   // Builds them, or nothing if the table does not fit: a symbol outside int16, a frequency of 2^16,
-  // or more than a few MiB. `table` is complete but for its `fast`.
+  // or more than 12 MiB. `table` is complete but for its `fast`.
   explicit FastTables(const TableView& table);
 
   const FastView* view() const { return buckets_.empty() ? nullptr : &view_; }

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -38,9 +37,10 @@ void parallel_for(uint64_t count, unsigned threads, Task&& task) {
   };
   std::vector<std::thread> helpers;
   try {
+    helpers.reserve(threads);
     for (uint64_t i = 1; i < std::min<uint64_t>(threads, count); ++i) helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-    // No more threads to be had: those that started, and this one, do the work.
+  } catch (...) {
+    // No more threads or memory to be had: those that started, and this one, do the work.
   }
   work();
   for (std::thread& helper : helpers) helper.join();

@@ -24,15 +24,23 @@ void append_varint(std::vector<uint8_t>& bytes, uint64_t value) {
   bytes.push_back(static_cast<uint8_t>(value));
 }
 
+void ByteReader::require(uint64_t count, const char* what) const {
+  if (count <= left()) return;
+  throw Error(ErrorKind::kTruncated,
+              "len(stream) = " + std::to_string(bytes_.size()) + ", expected at least " +
+                  std::to_string(bytes_.size() + count - left()) + " for the " + what);
+}
+
 std::span<const uint8_t> ByteReader::read(uint64_t count, const char* what) {
-  if (count > left()) {
-    throw Error(ErrorKind::kTruncated, std::string("len(stream) = ") +
-                                           std::to_string(bytes_.size()) + ", expected at least " +
-                                           std::to_string(position_ + count) + " for the " + what);
-  }
-  const std::span<const uint8_t> result = bytes_.subspan(position_, count);
+  require(count, what);
   position_ += count;
-  return result;
+  return bytes_.subspan(position_ - count, count);
+}
+
+std::span<const uint8_t> ByteReader::read_back(uint64_t count, const char* what) {
+  require(count, what);
+  end_ -= count;
+  return bytes_.subspan(end_, count);
 }
 
 uint8_t ByteReader::read_u8(const char* what) { return read(1, what)[0]; }
@@ -49,35 +57,31 @@ uint64_t ByteReader::read_varint(const char* what) {
       return value;
     }
   }
-  throw Error(ErrorKind::kCorrupt, "stream[" + std::to_string(position_ - 1) + "] = " +
-                                       std::to_string(bytes_[position_ - 1]) +
+  throw Error(ErrorKind::kCorrupt, "stream[" + std::to_string(position_ - 1) +
+                                       "] = " + std::to_string(bytes_[position_ - 1]) +
                                        ", expected the end of a minimal varint (" + what + ")");
 }
 
-SegmentWalker::SegmentWalker(std::span<const uint8_t> stream) : reader_(stream) {
+SegmentWalker::SegmentWalker(ByteReader reader) : reader_(reader) {
+  const uint64_t position = reader_.position();
   first_flags_ = reader_.read_u8("flags");
-  if (first_flags_ & kReservedFlag) throw_flags(0, first_flags_, "bit 7 to be 0");
+  if (first_flags_ & kReservedFlag) throw_flags(position, first_flags_, "bit 7 to be 0");
   wide_ = (first_flags_ & kWideFlag) != 0;
   has_hash_ = (first_flags_ & kHashFlag) != 0;
-  if (has_hash_) {
-    if (reader_.left() < 4) (void)reader_.read(4, "symbol hash");
-    stored_hash_ = load_u32(stream.data() + stream.size() - 4);
-    reader_ = ByteReader(stream.first(stream.size() - 4));
-    (void)reader_.read_u8("flags");
-  }
+  if (has_hash_) stored_hash_ = load_u32(reader_.read_back(4, "symbol hash").data());
   empty_ = reader_.left() == 0;
   at_end_ = empty_;
   if (empty_ && (first_flags_ & ~kHashFlag) != 0) {
-    throw_flags(0, first_flags_, "0 or 64 for a stream without segments");
+    throw_flags(position, first_flags_, "0 or 64 for a stream without segments");
   }
 }
 
 SegmentView SegmentWalker::next() {
-  const uint64_t position = reader_.position();
   SegmentView segment;
   segment.flags = at_first_ ? first_flags_ : reader_.read_u8("flags of a segment");
+  const uint64_t position = reader_.position() - 1;
   if ((segment.flags & kLog2LanesMask) > kMaxLog2Lanes) {
-    throw_flags(at_first_ ? 0 : position, segment.flags, "log2 of the lanes (bits 0-2) <= 5");
+    throw_flags(position, segment.flags, "log2 of the lanes (bits 0-2) <= 5");
   }
   if (!at_first_ && (segment.flags & (kWideFlag | kHashFlag | kReservedFlag)) != 0) {
     throw_flags(position, segment.flags, "bits 4, 6 and 7 to be 0");
@@ -86,7 +90,7 @@ SegmentView SegmentWalker::next() {
   if (at_first_ && more) {
     const uint32_t log2_segment = reader_.read_u8("segment size");
     if (log2_segment < kMinLog2Segment || log2_segment > kMaxLog2Segment) {
-      throw_flags(1, log2_segment, "4 <= s <= 34");
+      throw_flags(position + 1, log2_segment, "4 <= s <= 30");
     }
     segment_symbols_ = uint64_t{1} << log2_segment;
   }

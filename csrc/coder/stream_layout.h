@@ -14,19 +14,25 @@ void append_varint(std::vector<uint8_t>& bytes, uint64_t value);
 // Takes bytes off the front of a stream. `what` names the field in an error.
 class ByteReader {
  public:
-  explicit ByteReader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+  explicit ByteReader(std::span<const uint8_t> bytes) : bytes_(bytes), end_(bytes.size()) {}
 
   uint8_t read_u8(const char* what);
   uint32_t read_u32(const char* what);
   uint64_t read_varint(const char* what);
   std::span<const uint8_t> read(uint64_t count, const char* what);
 
+  // Takes the last `count` bytes off the end.
+  std::span<const uint8_t> read_back(uint64_t count, const char* what);
+
   uint64_t position() const { return position_; }
-  uint64_t left() const { return bytes_.size() - position_; }
+  uint64_t left() const { return end_ - position_; }
 
  private:
+  void require(uint64_t count, const char* what) const;
+
   std::span<const uint8_t> bytes_;
   uint64_t position_ = 0;
+  uint64_t end_;
 };
 
 // One segment as it stands in a stream.
@@ -38,7 +44,8 @@ struct SegmentView {
 // Walks a stream from segment to segment without decoding. Copyable: a copy is a snapshot.
 class SegmentWalker {
  public:
-  explicit SegmentWalker(std::span<const uint8_t> stream);
+  // `reader` stands at the flags of the first segment; positions in errors are the reader's.
+  explicit SegmentWalker(ByteReader reader);
 
   bool empty() const { return empty_; }
   bool wide() const { return wide_; }

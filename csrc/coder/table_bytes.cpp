@@ -37,7 +37,7 @@ int32_t unzigzag(uint32_t value) {
 
 [[noreturn]] void fail(size_t position, const std::string& found, const std::string& expected) {
   throw Error(ErrorKind::kTable,
-              "bytes[" + std::to_string(position) + "] = " + found + ", expected " + expected);
+              "data[" + std::to_string(position) + "] = " + found + ", expected " + expected);
 }
 
 // Every read is checked, and no number read here sizes anything before it was compared with the

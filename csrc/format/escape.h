@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Escapes (docs/format.md 3): a symbol outside its row is the escape slot plus an Elias-gamma code
-// of its distance and one bit for the side, in a bit section that grows down from the segment's end.
-// It is a cold path: nothing of it is touched by a segment without escapes.
+// of its distance and one bit for the side, in a bit section that grows down from the segment's
+// end. It is a cold path: nothing of it is touched by a segment without escapes.
 #pragma once
 
 #include <stdint.h>
@@ -93,8 +93,8 @@ struct EscapeReader {
   }
 
  private:
-  // The next 64 bits, zeros past `begin`; nine bytes hold them wherever they start. Half a code is at
-  // most 33 bits long.
+  // The next 64 bits, zeros past `begin`; nine bytes hold them wherever they start. Half a code is
+  // at most 33 bits long.
   FASTCODER_ALWAYS_INLINE uint64_t peek64() const {
     const uint64_t first = position / 8;
     const uint64_t bytes = static_cast<uint64_t>(end - begin);

@@ -12,7 +12,7 @@ constexpr uint32_t kMaxLanes = 32;
 constexpr uint32_t kMaxLog2Lanes = 5;
 constexpr uint32_t kWordBits = 16;
 constexpr uint32_t kMinLog2Segment = 4;
-constexpr uint32_t kMaxLog2Segment = 34;
+constexpr uint32_t kMaxLog2Segment = 30;  // so that 35 bits hold the bytes of any segment
 constexpr uint64_t kMaxCount = (uint64_t{1} << 35) - 1;  // what five varint bytes hold
 
 // Flags, one byte before every segment.
@@ -25,8 +25,8 @@ constexpr uint32_t kReservedFlag = 0x80;
 
 // The two widths of a state. kLower <= state < kLower << kWordBits, and a row's total is
 // 2^kPrecision. Why two: a 32-bit state at precision 16 loses 0.16 % of the rate, because
-// state >> precision is then a small number; at 14 it loses about 0.01-0.02 %. 48 bits at 16 lose nothing
-// and cost a quarter of the speed.
+// state >> precision is then a small number; at 14 it loses about 0.01-0.02 %. 48 bits at 16 lose
+// nothing and cost a quarter of the speed.
 struct Narrow {
   using State = uint32_t;
   static constexpr uint32_t kPrecision = 14;

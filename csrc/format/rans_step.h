@@ -27,7 +27,8 @@ static FASTCODER_ALWAYS_INLINE typename Width::State push_slot(typename Width::S
     state = static_cast<State>(state >> kWordBits);
   }
   const State quotient = static_cast<State>(state / frequency);
-  return static_cast<State>((quotient << Width::kPrecision) + (state - quotient * frequency) + start);
+  return static_cast<State>((quotient << Width::kPrecision) + (state - quotient * frequency) +
+                            start);
 }
 
 // The state after a slot was popped, before it is renormalized. `value` is state mod 2^precision.

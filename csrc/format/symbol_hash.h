@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The symbol hash (docs/format.md 5): what makes a wrong index, row or bit visible. Per lane it is a
-// polynomial in an odd multiplier (5 mod 8, the longest order there is), so that a lane is one
+// The symbol hash (docs/format.md 5): what makes a wrong index, row or bit visible. Per lane it is
+// a polynomial in an odd multiplier (5 mod 8, the longest order there is), so that a lane is one
 // multiply-add per symbol in any vector; the lanes are then folded in order by a bijective mix.
 #pragma once
 
@@ -17,8 +17,8 @@ static FASTCODER_ALWAYS_INLINE uint32_t hash_symbol(uint32_t hash, int32_t symbo
   return hash * kHashMultiplier + static_cast<uint32_t>(symbol);
 }
 
-// Encoders visit a lane's symbols last to first. With g = g * multiplier^-1 + symbol from there, the
-// hash of n symbols is g * multiplier^(n - 1) + seed * multiplier^n, see finish_hash.
+// Encoders visit a lane's symbols last to first. With g = g * multiplier^-1 + symbol from there,
+// the hash of n symbols is g * multiplier^(n - 1) + seed * multiplier^n, see finish_hash.
 constexpr uint32_t kHashInverse = 0xCC2BFE9Du;
 static_assert(kHashMultiplier * kHashInverse == 1u);
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that includes pybind11. Each function accepts arrays that python/fastcoder/_arrays.py
-// made contiguous, takes typed views, releases the GIL, calls the core, and wraps the result.
-// Releasing the GIL is safe everywhere below: all Python objects were turned into spans before, are
-// kept alive by the caller's references, and nothing in coder/ touches a Python object.
+// The only file that includes pybind11. Each function accepts arrays that
+// python/fastcoder/_arrays.py made contiguous, takes typed views, releases the GIL, calls the core,
+// and wraps the result. Releasing the GIL is safe everywhere below: all Python objects were turned
+// into spans before, are kept alive by the caller's references, and nothing in coder/ touches a
+// Python object. A thread that writes to an array meanwhile gets some symbols or an error: what was
+// checked was copied before.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -38,7 +40,8 @@ PyObject* g_error_classes[9] = {};
 void import_error_classes() {
   const py::module_ errors = py::module_::import("fastcoder.errors");
   const auto set = [&](ErrorKind kind, const char* name) {
-    g_error_classes[static_cast<size_t>(kind)] = errors.attr(name).cast<py::object>().release().ptr();
+    g_error_classes[static_cast<size_t>(kind)] =
+        errors.attr(name).cast<py::object>().release().ptr();
   };
   set(ErrorKind::kValue, "ArgumentError");
   set(ErrorKind::kTable, "TableError");
@@ -154,11 +157,30 @@ void decode(const py::bytes& stream, const std::optional<py::array>& indexes, co
   decode_one_shot(bytes, *table, rows, count, symbols, threads);
 }
 
+// Runs `task(i)` for many messages; an error says which one it is about.
+template <class Task>
+void for_messages(uint64_t count, unsigned threads, Task&& task) {
+  parallel_for(count, threads, [&](uint64_t i) {
+    try {
+      task(i);
+    } catch (const Error& error) {
+      throw Error(error.kind(), "message " + std::to_string(i) + ": " + error.what());
+    }
+  });
+}
+
+void check_lengths(const char* name, size_t found, size_t expected) {
+  if (found == expected) return;
+  throw Error(ErrorKind::kValue, std::string("len(") + name + ") = " + std::to_string(found) +
+                                     ", expected " + std::to_string(expected));
+}
+
 using OptionalArrays = std::vector<std::optional<py::array>>;
 
 std::vector<py::bytes> encode_many(const std::vector<py::array>& symbols,
                                    const OptionalArrays& indexes, const TablePtr& table,
                                    uint32_t lanes, uint64_t segment, unsigned threads) {
+  check_lengths("indexes", indexes.size(), symbols.size());
   std::vector<Part> parts;
   for (size_t i = 0; i < symbols.size(); ++i) {
     parts.push_back(make_part(symbols[i], indexes[i], *table));
@@ -166,7 +188,7 @@ std::vector<py::bytes> encode_many(const std::vector<py::array>& symbols,
   std::vector<std::vector<uint8_t>> streams(parts.size());
   {
     const py::gil_scoped_release release;
-    parallel_for(parts.size(), threads, [&](uint64_t i) {
+    for_messages(parts.size(), threads, [&](uint64_t i) {
       streams[i] = encode_one_shot(parts[i], {lanes, segment, 1, false});
     });
   }
@@ -177,6 +199,8 @@ std::vector<py::bytes> encode_many(const std::vector<py::array>& symbols,
 
 void decode_many(const std::vector<py::bytes>& streams, const OptionalArrays& indexes,
                  const TablePtr& table, std::vector<py::array> out, unsigned threads) {
+  check_lengths("indexes", indexes.size(), streams.size());
+  check_lengths("out", out.size(), streams.size());
   std::vector<std::span<const uint8_t>> bytes;
   std::vector<IndexSpan> rows;
   std::vector<MutableSymbolSpan> symbols;
@@ -189,7 +213,7 @@ void decode_many(const std::vector<py::bytes>& streams, const OptionalArrays& in
     counts.push_back(element_count(out[i]));
   }
   const py::gil_scoped_release release;
-  parallel_for(streams.size(), threads, [&](uint64_t i) {
+  for_messages(streams.size(), threads, [&](uint64_t i) {
     decode_one_shot(bytes[i], *table, rows[i], counts[i], symbols[i], 1);
   });
 }
@@ -339,9 +363,10 @@ void bind_coding(py::module_& m) {
       .def("push", &push, py::arg("symbols"), py::arg("indexes"), py::arg("table"))
       .def("finish", &finish_encoder, py::arg("lanes"), py::arg("segment"), py::arg("threads"),
            py::arg("check"));
-  m.def("check_options", [](uint32_t lanes, uint64_t segment) {
-    check_options({lanes, segment, 1, false});
-  }, py::arg("lanes"), py::arg("segment"));
+  m.def(
+      "check_options",
+      [](uint32_t lanes, uint64_t segment) { check_options({lanes, segment, 1, false}); },
+      py::arg("lanes"), py::arg("segment"));
   py::class_<PyDecoder>(m, "Decoder")
       .def(py::init<py::bytes>(), py::arg("stream"))
       .def("pull", &PyDecoder::pull, py::arg("indexes"), py::arg("table"), py::arg("out"))
@@ -358,8 +383,8 @@ void bind_scales(py::module_& m) {
   m.def(
       "scale_thresholds",
       [](const Array<double>& scales, bool nearest) {
-        return to_array(scale_thresholds(array_span(scales),
-                                         nearest ? ScaleRule::kNearest : ScaleRule::kCeil));
+        return to_array(
+            scale_thresholds(array_span(scales), nearest ? ScaleRule::kNearest : ScaleRule::kCeil));
       },
       py::arg("scales").noconvert(), py::arg("nearest"));
   m.def("scale_indexes", &index_scales<float>, py::arg("sigma").noconvert(),
@@ -373,7 +398,7 @@ void bind_scales(py::module_& m) {
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   import_error_classes();
-  py::register_exception_translator([](std::exception_ptr pointer) {
+  py::register_local_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const Error& error) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From blocks to groups, written once for all kernels: the symbols before the first lane 0 and after
-// the last whole group go to the generic kernel, the groups between them to `Groups`, which has
+// From blocks to groups, written once for all kernels: the symbols before the first lane 0 and
+// after the last whole group go to the generic kernel, the groups between them to `Groups`, which
+// has
 //
 //   fits<Width>(table)                                        whether it can code with a table
 //   decode<Width, Symbol, Index>(block, lanes, first, last)   symbols [first, last): whole groups,

@@ -21,7 +21,7 @@ template <uint32_t kLanes>
 struct Lookup {
   uint32_t remainder[kLanes];  // value - start
   uint32_t frequency[kLanes];
-  uint32_t symbol[kLanes];     // the int32 as it is
+  uint32_t symbol[kLanes];  // the int32 as it is
 };
 
 // Looks up the lanes in `open` in the cdf: crowded buckets and escapes. `value` is a lane's slot
@@ -130,8 +130,7 @@ bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
     for (uint32_t v = 0; v < kVectors; ++v) {
       const U32 popped = Vec::add(
           Vec::mul(Vec::template shift_right<kPrecision>(state[v]), frequency[v]), remainder[v]);
-      state[v] =
-          Vec::refill(popped, Vec::is_zero(Vec::template shift_right<16>(popped)), cursor);
+      state[v] = Vec::refill(popped, Vec::is_zero(Vec::template shift_right<16>(popped)), cursor);
       hash[v] = Vec::add(Vec::mul(hash[v], multiplier), symbol[v]);
       Vec::narrow(symbols + i + v * kWidth, symbol[v]);
     }

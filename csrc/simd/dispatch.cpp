@@ -8,9 +8,9 @@
 
 namespace fastcoder {
 
-#define FASTCODER_DECLARE_ISA(isa)      \
-  namespace isa {                      \
-  extern const KernelTable kKernels;   \
+#define FASTCODER_DECLARE_ISA(isa)   \
+  namespace isa {                    \
+  extern const KernelTable kKernels; \
   }
 FASTCODER_DECLARE_ISA(scalar)
 #ifdef FASTCODER_HAS_sse41
@@ -25,7 +25,8 @@ FASTCODER_DECLARE_ISA(avx512)
 
 namespace {
 
-// In order of preference. An entry joins if this build has it and the CPU and the system can run it.
+// In order of preference. An entry joins if this build has it and the CPU and the system can run
+// it.
 std::vector<const KernelTable*> usable_kernels() {
   std::vector<const KernelTable*> usable;
 #ifdef FASTCODER_HAS_avx512
@@ -55,7 +56,10 @@ const KernelTable* find_kernels(const std::string& name, const char* argument) {
     legal += legal.empty() ? "" : ", ";
     legal += kernels->name;
   }
-  throw Error(ErrorKind::kIsa, std::string(argument) + " = '" + name + "', expected one of " + legal);
+  std::string printable = name;
+  for (char& c : printable) c = c >= ' ' && c <= '~' ? c : '?';
+  throw Error(ErrorKind::kIsa,
+              std::string(argument) + " = '" + printable + "', expected one of " + legal);
 }
 
 }  // namespace

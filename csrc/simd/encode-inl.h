@@ -70,8 +70,9 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
       const U32 place = Vec::sub(Vec::clamp_signed(symbol, low, high), low);
       entry[v] = Vec::gather(fast.dense, Vec::add(Vec::mul(row, stride), place));
       hash[v] = Vec::add(Vec::mul(hash[v], inverse), symbol);
-      open |= static_cast<uint64_t>(Vec::bits(Vec::is_zero(Vec::template shift_right<16>(entry[v]))))
-              << (v * kWidth);
+      open |=
+          static_cast<uint64_t>(Vec::bits(Vec::is_zero(Vec::template shift_right<16>(entry[v]))))
+          << (v * kWidth);
     }
     if (FASTCODER_UNLIKELY(open != 0)) {
       uint32_t entries[kLanes];
@@ -99,7 +100,8 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
       const auto exact = Vec::less(rest, frequency);
       const U32 quotient = Vec::increment_unless(exact, guess);
       const U32 remainder = Vec::sub(rest, Vec::keep_unless(exact, frequency));
-      state[v] = Vec::add(Vec::template shift_left<kPrecision>(quotient), Vec::add(remainder, start));
+      state[v] =
+          Vec::add(Vec::template shift_left<kPrecision>(quotient), Vec::add(remainder, start));
     }
   }
   lanes.cursor = cursor;

@@ -35,6 +35,6 @@ struct SerialGroups {
   {FASTCODER_KERNELS_OF_SYMBOL(function, Groups, Width, int8_t),  \
    FASTCODER_KERNELS_OF_SYMBOL(function, Groups, Width, int16_t), \
    FASTCODER_KERNELS_OF_SYMBOL(function, Groups, Width, int32_t)}
-#define FASTCODER_KERNELS(function, Groups)             \
+#define FASTCODER_KERNELS(function, Groups)              \
   {FASTCODER_KERNELS_OF_WIDTH(function, Groups, Narrow), \
    FASTCODER_KERNELS_OF_WIDTH(function, Groups, Wide)}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernels for any table and any lanes, on plain integers, written against the steps of format/. They
-// are what every other kernel must agree with (symbols, final states, words used), code what those
-// leave over, and the tables that have no FastView.
-// Everything is in an unnamed namespace, so that no weak symbol crosses the ISA wall.
+// Kernels for any table and any lanes, on plain integers, written against the steps of format/.
+// They are what every other kernel must agree with (symbols, final states, words used), code what
+// those leave over, and the tables that have no FastView. Everything is in an unnamed namespace, so
+// that no weak symbol crosses the ISA wall.
 #pragma once
 
 #include <stdint.h>

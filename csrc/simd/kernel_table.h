@@ -48,8 +48,8 @@ struct EncodeLanes {
   uint64_t state[kMaxLanes];
   uint32_t hash[kMaxLanes];  // see unhash_symbol
   uint32_t lanes;
-  uint8_t* cursor;           // words leave below it; room for one per symbol, and kEncodeSlack bytes
-  Escape* escapes;       // room for one per symbol of the block, in the order of the visit
+  uint8_t* cursor;  // words leave below it; room for one per symbol, and kEncodeSlack bytes
+  Escape* escapes;  // room for one per symbol of the block, in the order of the visit
   uint64_t escape_count;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a kernel sees of a table: plain pointers into arrays that CdfTable owns. No STL here, because
-// this header crosses the ISA wall.
+// What a kernel sees of a table: plain pointers into arrays that CdfTable owns. No STL here,
+// because this header crosses the ISA wall.
 #pragma once
 
 #include <stdint.h>
@@ -16,9 +16,9 @@ struct RowView {
   uint32_t bucket_shift;  // slot value >> bucket_shift is the bucket
 };
 
-// One 64-bit load per decoded symbol, and one 32-bit load per encoded one. Everything is at the
-// working precision of `width`. A table that does not fit (see coder/fast_tables.cpp) has none, and
-// the generic kernels code it.
+// One 64-bit load per decoded symbol, and one 32-bit load per encoded one. Everything is at 14 bits
+// for a table of precision <= 14, else at 16. A table that does not fit (see coder/fast_tables.cpp)
+// has none, and the generic kernels code it.
 struct FastView {
   // Decoding, "bucket64": value >> bucket_shift is the bucket, and its entry
   //
@@ -52,7 +52,7 @@ struct TableView {
   uint64_t row_count;
   uint32_t precision;
   uint32_t escape;       // 1 if the last slot of every row is the escape
-  const FastView* fast;  // null if the table does not fit; at 14 bits if precision <= 14, else at 16
+  const FastView* fast;  // null if the table does not fit
 };
 
 }  // namespace fastcoder

@@ -2,7 +2,6 @@
 // The AVX2 target: everything AVX2 in the program, and nothing else.
 #define FASTCODER_ISA avx2
 #include "simd/vec_avx2.h"
-
 #include "simd/vector_groups-inl.h"
 
 namespace fastcoder::avx2 {

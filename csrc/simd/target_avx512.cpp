@@ -2,7 +2,6 @@
 // The AVX-512 target: F, BW, DQ and VL.
 #define FASTCODER_ISA avx512
 #include "simd/vec_avx512.h"
-
 #include "simd/vector_groups-inl.h"
 
 namespace fastcoder::avx512 {

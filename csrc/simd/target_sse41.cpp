@@ -2,7 +2,6 @@
 // The SSE4.1 target, with POPCNT.
 #define FASTCODER_ISA sse41
 #include "simd/vec_sse41.h"
-
 #include "simd/vector_groups-inl.h"
 
 namespace fastcoder::sse41 {

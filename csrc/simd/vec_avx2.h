@@ -94,12 +94,12 @@ struct Vec {
   FASTCODER_PRIMITIVE void gather_entries(const uint64_t* table, U32 at, U32& low, U32& high) {
     const __m128i at_low = _mm256_castsi256_si128(at);
     const __m128i at_high = _mm256_extracti128_si256(at, 1);
-    const __m256 a = _mm256_castsi256_ps(
-        _mm256_inserti128_si256(_mm256_castsi128_si256(two_entries(table, _mm_cvtsi128_si64(at_low))),
-                                two_entries(table, _mm_cvtsi128_si64(at_high)), 1));
-    const __m256 b = _mm256_castsi256_ps(
-        _mm256_inserti128_si256(_mm256_castsi128_si256(two_entries(table, _mm_extract_epi64(at_low, 1))),
-                                two_entries(table, _mm_extract_epi64(at_high, 1)), 1));
+    const __m256 a = _mm256_castsi256_ps(_mm256_inserti128_si256(
+        _mm256_castsi128_si256(two_entries(table, _mm_cvtsi128_si64(at_low))),
+        two_entries(table, _mm_cvtsi128_si64(at_high)), 1));
+    const __m256 b = _mm256_castsi256_ps(_mm256_inserti128_si256(
+        _mm256_castsi128_si256(two_entries(table, _mm_extract_epi64(at_low, 1))),
+        two_entries(table, _mm_extract_epi64(at_high, 1)), 1));
     low = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
     high = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xDD));
   }

@@ -20,8 +20,12 @@ struct Vec {
   using Mask = __mmask8;
   using Count = __m128i;
 
-  FASTCODER_PRIMITIVE U32 load(const uint32_t* lanes) { return _mm256_loadu_epi32(lanes); }
-  FASTCODER_PRIMITIVE void store(uint32_t* lanes, U32 v) { _mm256_storeu_epi32(lanes, v); }
+  FASTCODER_PRIMITIVE U32 load(const uint32_t* lanes) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes));
+  }
+  FASTCODER_PRIMITIVE void store(uint32_t* lanes, U32 v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), v);
+  }
   FASTCODER_PRIMITIVE U32 splat(uint32_t value) {
     return _mm256_set1_epi32(static_cast<int>(value));
   }
@@ -74,21 +78,25 @@ struct Vec {
   FASTCODER_PRIMITIVE U32 widen(const int16_t* p) {
     return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
-  FASTCODER_PRIMITIVE U32 widen(const int32_t* p) { return _mm256_loadu_epi32(p); }
+  FASTCODER_PRIMITIVE U32 widen(const int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
   FASTCODER_PRIMITIVE void narrow(int8_t* p, U32 v) {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm256_cvtepi32_epi8(v));
   }
   FASTCODER_PRIMITIVE void narrow(int16_t* p, U32 v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtepi32_epi16(v));
   }
-  FASTCODER_PRIMITIVE void narrow(int32_t* p, U32 v) { _mm256_storeu_epi32(p, v); }
+  FASTCODER_PRIMITIVE void narrow(int32_t* p, U32 v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+  }
 
   FASTCODER_PRIMITIVE void gather_entries(const uint64_t* table, U32 at, U32& low, U32& high) {
     const __m128i at_low = _mm256_castsi256_si128(at);
     const __m128i at_high = _mm256_extracti128_si256(at, 1);
-    const __m256 a = _mm256_castsi256_ps(
-        _mm256_inserti128_si256(_mm256_castsi128_si256(two_entries(table, _mm_cvtsi128_si64(at_low))),
-                                two_entries(table, _mm_cvtsi128_si64(at_high)), 1));
+    const __m256 a = _mm256_castsi256_ps(_mm256_inserti128_si256(
+        _mm256_castsi128_si256(two_entries(table, _mm_cvtsi128_si64(at_low))),
+        two_entries(table, _mm_cvtsi128_si64(at_high)), 1));
     const __m256 b = _mm256_castsi256_ps(_mm256_inserti128_si256(
         _mm256_castsi128_si256(two_entries(table, _mm_extract_epi64(at_low, 1))),
         two_entries(table, _mm_extract_epi64(at_high, 1)), 1));

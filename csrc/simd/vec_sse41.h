@@ -6,7 +6,7 @@
 // shifted right), but for symbols, which are signed.
 #pragma once
 
-#include <smmintrin.h>
+#include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -119,8 +119,8 @@ struct Vec {
     words += 2 * static_cast<uint32_t>(_mm_popcnt_u32(taken));
     return select(mask, _mm_or_si128(_mm_slli_epi32(states, 16), spread), states);
   }
-  // The reverse: the low words of the lanes in `taken` go below `cursor`, lane order upwards. Writes
-  // 2 * kWidth bytes below it whatever the mask.
+  // The reverse: the low words of the lanes in `taken` go below `cursor`, lane order upwards.
+  // Writes 2 * kWidth bytes below it whatever the mask.
   FASTCODER_PRIMITIVE void emit(U32 states, uint32_t taken, uint8_t*& cursor) {
     const __m128i packed = _mm_shuffle_epi8(states, load_bytes<16>(kPackUp4[taken]));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(cursor - 8), packed);
@@ -128,9 +128,9 @@ struct Vec {
   }
 
   // floor(x / divisor) or one less, for x < 2^18 * divisor. The quotient is below 2^18; converting
-  // x, dividing and scaling each err by less than 2^-23 of it in any rounding mode, which together is
-  // less than the 2^-21 that the scale takes off. So the product lies below x / divisor, and by less
-  // than 2^18 * (2^-21 + 3 * 2^-23) < 1: truncated, it is the quotient or one less.
+  // x, dividing and scaling each err by less than 2^-23 of it in any rounding mode, which together
+  // is less than the 2^-21 that the scale takes off. So the product lies below x / divisor, and by
+  // less than 2^18 * (2^-21 + 3 * 2^-23) < 1: truncated, it is the quotient or one less.
   FASTCODER_PRIMITIVE U32 quotient_below(U32 x, U32 divisor) {
     const __m128i low = _mm_and_si128(x, _mm_set1_epi32(0xFFFF));
     const __m128 real =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 32-bit states of as many lanes as a vector has, or more, go to the vector kernels; everything else
-// is coded one symbol at a time. Included after a vec_*.h.
+// 32-bit states of as many lanes as a vector has, or more, go to the vector kernels; everything
+// else is coded one symbol at a time. Included after a vec_*.h.
 #pragma once
 
 #include "simd/decode-inl.h"

@@ -11,46 +11,46 @@
 namespace fastcoder::FASTCODER_ISA {
 namespace {
 
-// A group of 32 lanes uses at most 64 bytes, and its last vector load reads at most 16 more.
-constexpr uint64_t kGroupBytes = 80;
+// A group of 32 lanes uses at most 64 bytes; one vector load may begin where they end.
+constexpr int64_t kGroupBytes = 80;
 
 // The cursor itself stays with the caller, in a register.
 struct GroupWords {
   const uint8_t* last;  // a group may begin at or before it
   const uint8_t* end;   // of the caller's bytes
-  bool in_tail;
-  uint8_t tail[2 * kGroupBytes];
+  bool copied;
+  uint8_t rest[2 * kGroupBytes];
 
   FASTCODER_ALWAYS_INLINE GroupWords(const uint8_t* words, const uint8_t* words_end)
-      : last(words_end - kGroupBytes), end(words_end), in_tail(false) {
-    if (static_cast<uint64_t>(words_end - words) < kGroupBytes) last = words - 1;
-  }
+      : last(words_end - words < kGroupBytes ? words - 1 : words_end - kGroupBytes),
+        end(words_end),
+        copied(false) {}  // words - 1 is a byte of the segment's states
 
   // Whether another group can be read at `cursor`, and the last one was inside the stream. To be
   // asked before every group, and after the last one.
   FASTCODER_ALWAYS_INLINE bool ready(const uint8_t*& cursor) {
     if (!FASTCODER_UNLIKELY(cursor > last)) return true;
-    if (in_tail) return false;
-    cursor = enter_tail(cursor);
+    if (copied) return false;
+    cursor = copy_rest(cursor);
     return true;
   }
 
   // Where `cursor` is in the caller's bytes.
   FASTCODER_ALWAYS_INLINE const uint8_t* position(const uint8_t* cursor) const {
-    return in_tail ? end - (last - cursor) : cursor;
+    return copied ? end - (last - cursor) : cursor;
   }
 
  private:
   // Here fewer than kGroupBytes are left, and at least none: a group before `last` used at most
   // 64 of its 80. From now on the end itself is the last place where a group may begin, and one
   // that begins there and uses a word ends behind it.
-  FASTCODER_ALWAYS_INLINE const uint8_t* enter_tail(const uint8_t* cursor) {
+  FASTCODER_ALWAYS_INLINE const uint8_t* copy_rest(const uint8_t* cursor) {
     const uint64_t left = static_cast<uint64_t>(end - cursor);
-    memset(tail, 0, sizeof tail);
-    memcpy(tail, cursor, left);
-    last = tail + left;
-    in_tail = true;
-    return tail;
+    memset(rest, 0, sizeof rest);
+    memcpy(rest, cursor, left);
+    last = rest + left;
+    copied = true;
+    return rest;
   }
 };
 

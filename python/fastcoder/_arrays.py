@@ -41,7 +41,8 @@ ArrayInput: TypeAlias = Any
 SYMBOL_DTYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 INDEX_DTYPES = ("uint8", "uint16", "int32", "int64")
 
-_DLPACK_CPU = 1
+# Memory that NumPy can read: the CPU's, and pinned for CUDA or ROCm.
+_DLPACK_HOSTS = (1, 3, 11)
 
 
 def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
@@ -72,7 +73,7 @@ def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
 
 def _from_dlpack(value: ArrayInput, name: str) -> NDArray[Any]:
     try:
-        if value.__dlpack_device__()[0] != _DLPACK_CPU:
+        if value.__dlpack_device__()[0] not in _DLPACK_HOSTS:
             raise ArgumentTypeError(
                 f"{name}.device = {getattr(value, 'device', 'another')}, expected cpu: "
                 "call .cpu() first"
@@ -153,6 +154,8 @@ def as_float(value: SupportsFloat, name: str) -> float:
         return float(value)
     except (TypeError, ValueError) as error:
         raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected float") from error
+    except OverflowError as error:
+        raise ArgumentError(f"{name} = more than a float holds, expected a float") from error
 
 
 def as_integer(value: SupportsIndex, name: str) -> int:

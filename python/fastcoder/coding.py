@@ -226,7 +226,7 @@ def _threads(value: SupportsIndex) -> int:
 
 def _options(lanes: SupportsIndex | None, segment: SupportsIndex | None) -> tuple[int, int]:
     """Lanes and segment as the core takes them: checked, 0 for None."""
-    options = as_count(lanes, "lanes", 1, 32), as_count(segment, "segment", 16, 2**34)
+    options = as_count(lanes, "lanes", 1, 32), as_count(segment, "segment", 16, 2**30)
     _core.check_options(*options)
     return options
 
@@ -261,7 +261,11 @@ def _decoding_arguments(
         return rows, _checked_out(out, rows, wanted)
     if wanted is None:
         raise ArgumentError("shape = None, expected a shape where indexes is None")
-    return rows, np.empty(wanted, symbol_dtype(dtype))
+    kind = symbol_dtype(dtype)
+    try:
+        return rows, np.empty(wanted, kind)
+    except ValueError as error:
+        raise ShapeError(f"shape = {wanted}, expected one that NumPy has ({error})") from error
 
 
 def _checked_out(

@@ -38,10 +38,12 @@ def use(isa: str) -> None:
         ArgumentTypeError: If it is not a string.
 
     Example:
+        >>> former = active()
         >>> use("scalar")
         >>> active()
         'scalar'
+        >>> use(former)
     """
     if not isinstance(isa, str):
         raise ArgumentTypeError(f"type(isa) = {type(isa).__name__}, expected str")
-    _core.use_isa(isa)
+    _core.use_isa(ascii(isa)[1:-1])

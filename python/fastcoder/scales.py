@@ -62,7 +62,7 @@ def scale_thresholds(scales: ArrayInput, rule: Rule = "nearest") -> NDArray[np.f
     Raises:
         ArgumentError: If scales or rule are illegal.
     """
-    if rule not in ("nearest", "ceil"):
+    if not isinstance(rule, str) or rule not in ("nearest", "ceil"):
         raise ArgumentError(f"rule = {rule!r}, expected 'nearest' or 'ceil'")
     values = as_floats(scales, "scales").astype(np.float64)
     if values.ndim != 1:
@@ -95,10 +95,10 @@ def scale_indexes(
         [0, 1, 2, 3]
     """
     values = as_floats(sigma, "sigma")
+    thresholds = scale_thresholds(scales, rule)
     if rule == "ceil" and values.dtype == np.float32:
         # CompressAI keeps its scales as float32: a sigma equal to a rounded scale is that scale's.
-        scales = as_floats(scales, "scales").astype(np.float32)
-    thresholds = scale_thresholds(scales, rule)
+        thresholds = thresholds.astype(np.float32).astype(np.float64)
     dtype: type[Any] = np.uint8 if len(thresholds) < 256 else np.uint16
     indexes = np.empty(values.shape, dtype)
     _core.scale_indexes(values, thresholds, indexes)

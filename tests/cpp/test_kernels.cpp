@@ -167,7 +167,7 @@ struct Fixture {
   std::unique_ptr<Arena> dense;
 
   Fixture(std::string fixture_name, Table fixture_table)
-      : name(std::move(fixture_name)), table(std::move(fixture_table)), view(table->view()) {
+      : name(std::move(fixture_name)), table(std::move(fixture_table)), view(table->coding_view()) {
     if (view.fast == nullptr) return;
     fast = *view.fast;
     const size_t entries =
@@ -925,11 +925,11 @@ TEST(every_isa_divides_as_integers_do_in_every_rounding_mode) {
     }
     CHECK(pushes.states.size() > 100000);
     const Table table = rows.table(14, false);
-    CHECK(table->view().fast != nullptr);
+    CHECK(table->coding_view().fast != nullptr);
     for (const int mode : kRoundings) {
       const Rounding rounding(mode);
       for (const KernelTable* kernels : all) {
-        CHECK_EQ(count_wrong_pushes(*kernels, table->view(), pushes), uint64_t{0});
+        CHECK_EQ(count_wrong_pushes(*kernels, table->coding_view(), pushes), uint64_t{0});
       }
     }
   }
@@ -1024,7 +1024,7 @@ TEST(fast_tables_of_hostile_tables_stay_small) {
   for (const uint32_t count : {1u, 15u, 100u, 400u, 3971u}) {
     for (const int32_t offset : {0, 200, 2000, 32000, -32768}) {
       const Table table = rows_at(count, offset);
-      const FastView* fast = table->view().fast;
+      const FastView* fast = table->coding_view().fast;
       const uint64_t width = static_cast<uint64_t>(offset < 0 ? 32768 + 21 : offset + 21);
       const bool fits = count * ((width + 15) / 16 | 1) * 16 <= kMost;
       CHECK_EQ(fast != nullptr, fits);
@@ -1033,8 +1033,8 @@ TEST(fast_tables_of_hostile_tables_stay_small) {
       CHECK(uint64_t{count} * fast->dense_stride <= kMost);
     }
   }
-  CHECK(rows_at(3972, 0)->view().fast == nullptr);
-  CHECK(rows_at(32, 32749)->view().fast == nullptr);
+  CHECK(rows_at(3972, 0)->coding_view().fast == nullptr);
+  CHECK(rows_at(32, 32749)->coding_view().fast == nullptr);
 }
 
 }  // namespace

@@ -565,27 +565,27 @@ TEST(bytes_errors_name_the_position) {
   };
   constexpr ErrorKind kTable = ErrorKind::kTable;
   CHECK_EQ(read({'F', 'C', 'T', 0, 1, 0, 1, 0, 1, 1})->rows(), size_t{1});
-  CHECK_ERROR(kTable, "bytes[0] = the end, expected the magic", read({}, false));
-  CHECK_ERROR(kTable, "bytes[1] = 88, expected the magic", read({'F', 'X', 'T'}));
-  CHECK_ERROR(kTable, "bytes[3] = 1, expected version 0",
+  CHECK_ERROR(kTable, "data[0] = the end, expected the magic", read({}, false));
+  CHECK_ERROR(kTable, "data[1] = 88, expected the magic", read({'F', 'X', 'T'}));
+  CHECK_ERROR(kTable, "data[3] = 1, expected version 0",
               read({'F', 'C', 'T', 1, 1, 0, 1, 0, 1, 1}));
-  CHECK_ERROR(kTable, "bytes[4] = 17, expected", read({'F', 'C', 'T', 0, 17, 0, 1, 0, 1, 1}));
-  CHECK_ERROR(kTable, "bytes[5] = 2, expected", read({'F', 'C', 'T', 0, 1, 2, 1, 0, 1, 1}));
-  CHECK_ERROR(kTable, "bytes[6] = 0 rows", read({'F', 'C', 'T', 0, 1, 0, 0, 0, 1, 1}));
-  CHECK_ERROR(kTable, "bytes[6] = 4294967295 rows",
+  CHECK_ERROR(kTable, "data[4] = 17, expected", read({'F', 'C', 'T', 0, 17, 0, 1, 0, 1, 1}));
+  CHECK_ERROR(kTable, "data[5] = 2, expected", read({'F', 'C', 'T', 0, 1, 2, 1, 0, 1, 1}));
+  CHECK_ERROR(kTable, "data[6] = 0 rows", read({'F', 'C', 'T', 0, 1, 0, 0, 0, 1, 1}));
+  CHECK_ERROR(kTable, "data[6] = 4294967295 rows",
               read({'F', 'C', 'T', 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}));
-  CHECK_ERROR(kTable, "bytes[6] = a varint beyond 32 bits",
+  CHECK_ERROR(kTable, "data[6] = a varint beyond 32 bits",
               read({'F', 'C', 'T', 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x1f}));
-  CHECK_ERROR(kTable, "bytes[6] = a padded varint",
+  CHECK_ERROR(kTable, "data[6] = a padded varint",
               read({'F', 'C', 'T', 0, 1, 0, 0x81, 0, 0, 1, 1}));
-  CHECK_ERROR(kTable, "bytes[8] = 65537 slots",
+  CHECK_ERROR(kTable, "data[8] = 65537 slots",
               read({'F', 'C', 'T', 0, 16, 0, 1, 0, 0x81, 0x80, 0x04, 1}));
-  CHECK_ERROR(kTable, "bytes[9] = 2, expected a frequency - 1 < 2",
+  CHECK_ERROR(kTable, "data[9] = 2, expected a frequency - 1 < 2",
               read({'F', 'C', 'T', 0, 1, 0, 1, 0, 1, 2}));
-  CHECK_ERROR(kTable, "bytes[10] = the end of a row of total 1, expected the total 2",
+  CHECK_ERROR(kTable, "data[10] = the end of a row of total 1, expected the total 2",
               read({'F', 'C', 'T', 0, 1, 0, 1, 0, 1, 0}));
-  CHECK_ERROR(kTable, "bytes[10] = 9 last bytes", read({'F', 'C', 'T', 0, 1, 0, 1, 0, 1, 1, 0}));
-  CHECK_ERROR(kTable, "bytes[10] = another fingerprint",
+  CHECK_ERROR(kTable, "data[10] = 9 last bytes", read({'F', 'C', 'T', 0, 1, 0, 1, 0, 1, 1, 0}));
+  CHECK_ERROR(kTable, "data[10] = another fingerprint",
               read({'F', 'C', 'T', 0, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}, false));
   CHECK_ERROR(kTable, "offsets[0] = 2147483647",
               read({'F', 'C', 'T', 0, 1, 0, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f, 2, 0, 0}));
