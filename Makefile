@@ -9,6 +9,7 @@
 
 PYTHON ?= python3
 WERROR ?= OFF
+JOBS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -54,8 +55,11 @@ venv: $(STAMP)/package $(STAMP)/tools ## make .venv with the package, its extras
 # ---- tests -----------------------------------------------------------------------------------
 test: test-cpp test-py ## C++ tests, then unit, property, golden tests and doctests
 
+# Whole files go to a worker: fixtures that train a model are made once. The given order puts the
+# long files of tests/torch before the many short ones.
 test-py: $(STAMP)/package $(STAMP)/tools
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
+	    $(PYTEST_ARGS)
 
 test-cpp: $(STAMP)/package $(STAMP)/tools
 	$(CMAKE) -B build/cpp -DFASTCODER_BUILD_TESTS=ON -DFASTCODER_WERROR=$(WERROR) \

@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Workers of pytest-xdist share the cores; torch would start a thread per core in each of them.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No deadline: one example may hold a table of 65,536 slots, and shared machines stutter.
 # The examples of one test may share its fixtures: `isa` is meant for all of them.
 # `ci` draws the same examples on every run, so that a red build is always about the change.
