@@ -181,10 +181,44 @@ void Decoder::finish() const {
 
 namespace {
 
-void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
-                    const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
-                    unsigned threads) {
-  ByteReader reader(stream);
+// Decodes what follows the header, segment by segment, a batch at a time: what is kept is bounded
+// however many segments hostile bytes name.
+uint32_t decode_segments(SegmentWalker& walker, const CdfTable& table, const IndexSpan& indexes,
+                         uint64_t count, const MutableSymbolSpan& symbols, unsigned threads) {
+  constexpr uint64_t kBatch = 1024;
+  std::vector<SegmentView> views;
+  std::vector<SegmentDecoder> decoders;
+  uint64_t size = 1;
+  uint64_t expected = 0;
+  uint64_t done = 0;
+  uint32_t hash = 0;
+  while (!walker.at_end() && done <= expected) {
+    views.clear();
+    while (!walker.at_end() && views.size() < kBatch && done + views.size() <= expected) {
+      views.push_back(walker.next());
+      size = std::min(walker.segment_symbols(), std::max<uint64_t>(count, 1));
+      expected = (count + size - 1) / size;
+    }
+    if (done + views.size() > expected) break;
+    decoders.assign(views.size(), SegmentDecoder());
+    parallel_for(views.size(), threads, [&](uint64_t i) {
+      const uint64_t first = (done + i) * size;
+      decoders[i] = SegmentDecoder(views[i], walker.wide());
+      decoders[i].pull(table, indexes, first, std::min(size, count - first), symbols);
+    });
+    for (const SegmentDecoder& decoder : decoders) hash = decoder.finish(hash);
+    done += views.size();
+  }
+  if (done != expected || !walker.at_end() || (count > 0 && expected == 0)) {
+    throw Error(ErrorKind::kCorrupt, "segments = " + std::to_string(done) +
+                                         (walker.at_end() ? "" : " or more") + ", expected " +
+                                         std::to_string(expected) + " for " +
+                                         std::to_string(count) + " symbols");
+  }
+  return hash;
+}
+
+OneShotHeader read_header(ByteReader& reader, const CdfTable& table, uint64_t count) {
   const OneShotHeader header = read_one_shot_header(reader);
   if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) {
     throw Error(ErrorKind::kCorrupt, "table.fingerprint = " + hex(table.fingerprint(), 16) +
@@ -196,6 +230,14 @@ void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
                                          std::to_string(header.count) +
                                          " (the symbols of the stream)");
   }
+  return header;
+}
+
+void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
+                    const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
+                    unsigned threads) {
+  ByteReader reader(stream);
+  const OneShotHeader header = read_header(reader, table, count);
   SegmentWalker walker(reader);
   if (walker.has_hash()) {
     throw Error(ErrorKind::kCorrupt, "flags bit 6 = 1, expected 0 in a one-shot stream");
@@ -207,31 +249,15 @@ void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
                                          " for a table of precision " +
                                          std::to_string(table.precision()));
   }
-  // No more segments are collected than the caller's own count asks for.
-  std::vector<SegmentView> segments;
-  uint64_t size = 1;
-  uint64_t expected = 0;
-  while (!walker.at_end() && segments.size() <= expected) {
-    segments.push_back(walker.next());
-    size = std::min(walker.segment_symbols(), std::max<uint64_t>(count, 1));
-    expected = (count + size - 1) / size;
-  }
-  if (segments.size() != expected || !walker.at_end() || (count > 0 && expected == 0)) {
-    throw Error(ErrorKind::kCorrupt, "segments = " + std::to_string(segments.size()) +
-                                         ", expected " + std::to_string(expected) + " for " +
-                                         std::to_string(count) + " symbols");
-  }
-  std::vector<SegmentDecoder> decoders(segments.size());
-  parallel_for(segments.size(), threads, [&](uint64_t i) {
-    decoders[i] = SegmentDecoder(segments[i], wide);
-    decoders[i].pull(table, indexes, i * size, std::min(size, count - i * size), symbols);
-  });
-  uint32_t hash = 0;
-  for (const SegmentDecoder& decoder : decoders) hash = decoder.finish(hash);
-  check_hash(hash, header.hash);
+  check_hash(decode_segments(walker, table, indexes, count, symbols, threads), header.hash);
 }
 
 }  // namespace
+
+void check_one_shot(std::span<const uint8_t> stream, const CdfTable& table, uint64_t count) {
+  ByteReader reader(stream);
+  (void)read_header(reader, table, count);
+}
 
 void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,
                      const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,

@@ -21,6 +21,10 @@ void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,
                      const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
                      unsigned threads);
 
+// The part of it that reads the header alone: whether the stream claims to be of so many symbols
+// and this table. To be asked before memory for the symbols is.
+void check_one_shot(std::span<const uint8_t> stream, const CdfTable& table, uint64_t count);
+
 // The symbols of one segment, in order.
 class SegmentDecoder {
  public:

@@ -146,6 +146,10 @@ py::bytes encode(const py::array& symbols, const std::optional<py::array>& index
   return to_python(bytes);
 }
 
+void check_stream(const py::bytes& stream, const TablePtr& table, uint64_t count) {
+  check_one_shot(byte_span(stream), *table, count);
+}
+
 void decode(const py::bytes& stream, const std::optional<py::array>& indexes, const TablePtr& table,
             py::array& out, unsigned threads) {
   check_counts(indexes, element_count(out));
@@ -164,7 +168,7 @@ void for_messages(uint64_t count, unsigned threads, Task&& task) {
     try {
       task(i);
     } catch (const Error& error) {
-      throw Error(error.kind(), "message " + std::to_string(i) + ": " + error.what());
+      throw Error(error.kind(), std::string(error.what()) + " (message " + std::to_string(i) + ")");
     }
   });
 }
@@ -352,6 +356,7 @@ void bind_coding(py::module_& m) {
         py::arg("lanes"), py::arg("segment"), py::arg("threads"));
   m.def("decode", &decode, py::arg("stream"), py::arg("indexes"), py::arg("table"), py::arg("out"),
         py::arg("threads"));
+  m.def("check_stream", &check_stream, py::arg("stream"), py::arg("table"), py::arg("count"));
   m.def("encode_many", &encode_many, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
         py::arg("lanes"), py::arg("segment"), py::arg("threads"));
   m.def("decode_many", &decode_many, py::arg("streams"), py::arg("indexes"), py::arg("table"),

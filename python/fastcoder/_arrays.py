@@ -51,6 +51,8 @@ def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
     Raises:
         ArgumentTypeError: If it is not array-like, or lives on a device.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArgumentTypeError(f"type({name}) = MaskedArray, expected an array without a mask")
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__"):
@@ -65,32 +67,36 @@ def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
         if not isinstance(value, (int, np.generic)):
             value = memoryview(value)
         return np.asarray(value)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (
+        AttributeError,
+        BufferError,
+        OverflowError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ArgumentTypeError(
             f"type({name}) = {type(value).__name__}, expected an array ({error})"
         ) from error
 
 
 def _from_dlpack(value: ArrayInput, name: str) -> NDArray[Any]:
+    found = f"{getattr(value, 'dtype', 'unknown')} on {getattr(value, 'device', 'unknown')}"
     try:
-        if value.__dlpack_device__()[0] not in _DLPACK_HOSTS:
-            raise ArgumentTypeError(
-                f"{name}.device = {getattr(value, 'device', 'another')}, expected cpu: "
-                "call .cpu() first"
-            )
-        if getattr(value, "requires_grad", False):
-            value = value.detach()
-        # A tensor may carry a negation that was not carried out yet, which DLPack cannot say.
-        if hasattr(value, "resolve_neg"):
-            value = value.resolve_neg()
-        return np.from_dlpack(value)
-    except (BufferError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, ArgumentTypeError):
-            raise
+        on_host = value.__dlpack_device__()[0] in _DLPACK_HOSTS
+        # torch's FakeTensor says that it is on the CPU and has no memory.
+        if on_host and not hasattr(value, "fake_mode"):
+            if getattr(value, "requires_grad", False):
+                value = value.detach()
+            # A tensor may carry a negation that was not carried out yet; DLPack cannot say so.
+            if hasattr(value, "resolve_neg"):
+                value = value.resolve_neg()
+            return np.from_dlpack(value)
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as error:
         raise ArgumentTypeError(
-            f"{name}.dtype = {getattr(value, 'dtype', 'unknown')}, "
-            f"expected one that NumPy has ({error})"
+            f"type({name}) = {found}, expected one that NumPy can view ({error})"
         ) from error
+    raise ArgumentTypeError(f"type({name}) = {found}, expected one on the cpu: call .cpu() first")
 
 
 def contiguous(array: NDArray[Any]) -> NDArray[Any]:
@@ -122,7 +128,7 @@ def as_indexes(value: ArrayInput | None, rows: int) -> NDArray[Any] | None:
 
 
 def as_floats(value: ArrayInput, name: str) -> NDArray[Any]:
-    """Contiguous float32 or float64; float16 and integers are widened, exactly."""
+    """Contiguous float32 or float64; float16 and integers become one of them."""
     array = as_array(value, name)
     if array.dtype.name not in ("float32", "float64"):
         if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
@@ -137,7 +143,7 @@ def symbol_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """The dtype that decoded symbols are asked for."""
     try:
         result = np.dtype(dtype)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ArgumentTypeError(
             f"dtype = {dtype!r}, expected {', '.join(SYMBOL_DTYPES)}"
         ) from error
@@ -208,5 +214,5 @@ def as_bytes(value: ArrayInput, name: str) -> bytes:
         return value
     try:
         return bytes(memoryview(value))
-    except TypeError as error:
+    except (BufferError, TypeError, ValueError) as error:
         raise ArgumentTypeError(f"type({name}) = {type(value).__name__}, expected bytes") from error

@@ -70,6 +70,7 @@ def decode(
     out: NDArray[Any],
     threads: int,
 ) -> None: ...
+def check_stream(stream: bytes, table: CdfTable, count: int) -> None: ...
 def encode_many(
     symbols: Sequence[NDArray[Any]],
     indexes: Sequence[NDArray[Any] | None],

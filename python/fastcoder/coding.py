@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -104,8 +105,10 @@ def decode(
         SymbolRangeError: If a symbol does not fit ``dtype``; the message names the first one.
         ArgumentTypeError, ArgumentError, IndexRangeError: As for :func:`encode`.
     """
+    data = as_bytes(stream, "stream")
+    _check_claim(data, indexes, table, shape)
     rows, out = _decoding_arguments(indexes, table, dtype, shape, None)
-    _core.decode(as_bytes(stream, "stream"), rows, table._native, out, _threads(threads))
+    _core.decode(data, rows, table._native, out, _threads(threads))
     return out
 
 
@@ -174,13 +177,14 @@ def decode_many(
     """
     all_indexes = _same_length(indexes, len(as_sequence(streams, "streams")), "streams")
     all_shapes = _same_length(shapes, len(streams), "streams", "shapes")
-    arguments = [
-        _decoding_arguments(i, table, dtype, shape, None)
-        for i, shape in zip(all_indexes, all_shapes, strict=True)
-    ]
+    data = [as_bytes(stream, f"streams[{i}]") for i, stream in enumerate(streams)]
+    arguments = []
+    for stream, rows, shape in zip(data, all_indexes, all_shapes, strict=True):
+        _check_claim(stream, rows, table, shape)
+        arguments.append(_decoding_arguments(rows, table, dtype, shape, None))
     out = [array for _, array in arguments]
     _core.decode_many(
-        [as_bytes(stream, f"streams[{i}]") for i, stream in enumerate(streams)],
+        data,
         [rows for rows, _ in arguments],
         _native(table),
         out,
@@ -268,6 +272,14 @@ def _decoding_arguments(
         raise ShapeError(f"shape = {wanted}, expected one that NumPy has ({error})") from error
 
 
+def _check_claim(
+    stream: bytes, indexes: ArrayInput | None, table: CdfTable, shape: Shape | None
+) -> None:
+    """Compare a shape with what the stream says, before memory is taken for it."""
+    if indexes is None and shape is not None:
+        _core.check_stream(stream, _native(table), min(math.prod(as_shape(shape)), 2**63))
+
+
 def _checked_out(
     out: NDArray[Any], indexes: NDArray[Any] | None, shape: tuple[int, ...] | None
 ) -> NDArray[Any]:
@@ -276,8 +288,10 @@ def _checked_out(
     symbol_dtype(out.dtype)
     if shape is not None and out.shape != shape:
         raise ShapeError(f"out.shape = {out.shape}, expected {shape}")
-    if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
-        raise ArgumentError(f"out.strides = {out.strides}, expected a writable array in C order")
+    if not out.flags.writeable:
+        raise ArgumentError("out.flags.writeable = False, expected True")
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        raise ArgumentError(f"out.strides = {out.strides}, expected those of an array in C order")
     if indexes is not None and np.may_share_memory(out, indexes):
         raise ArgumentError("out = memory of indexes, expected an array of its own")
     return out

@@ -54,7 +54,7 @@ class CdfTable:
 
     _native: _core.CdfTable
 
-    def __init__(self) -> None:
+    def __init__(self, *_arguments: object, **_options: object) -> None:
         """Refuse: a table is made by a class method."""
         raise ArgumentTypeError("CdfTable() = no rows, expected CdfTable.gaussian or .from_pmf")
 
