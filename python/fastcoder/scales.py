@@ -62,7 +62,7 @@ def scale_thresholds(scales: ArrayInput, rule: Rule = "nearest") -> NDArray[np.f
     Raises:
         ArgumentError: If scales or rule are illegal.
     """
-    if not isinstance(rule, str) or rule not in ("nearest", "ceil"):
+    if str(rule) not in ("nearest", "ceil"):  # an array has no single truth value
         raise ArgumentError(f"rule = {rule!r}, expected 'nearest' or 'ceil'")
     values = as_floats(scales, "scales").astype(np.float64)
     if values.ndim != 1:
