@@ -24,7 +24,7 @@ from tqdm import tqdm
 from benchmarks.machine import machine
 from fastcoder.torch import load, load_model
 from fastcoder.torch.evaluation import evaluate
-from fastcoder.torch.images import find_images, read_image
+from fastcoder.torch.images import find_images, read_rgb
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHERS: dict[str, dict[str, Any]] = {
@@ -70,7 +70,7 @@ def measure(folder: Path, model_name: str | None) -> dict[str, Any]:
         raise RuntimeError(f"{len(ours.failures)} photographs failed: {ours.failures[0]}")
     rows = []
     for row in tqdm(ours.rows, desc="others", unit="image"):
-        original = read_image(folder / row.name)
+        original = read_rgb(folder / row.name).rgb
         pixels = row.height * row.width
         record: dict[str, Any] = {"name": row.name, "pixels": pixels}
         record["fastcoder"] = {"bpp": row.bpp, "psnr": row.psnr, "ms_ssim": row.ms_ssim}

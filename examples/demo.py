@@ -31,9 +31,9 @@ from PIL import Image
 from pytorch_msssim import ms_ssim
 
 import fastcoder as fc
-from fastcoder.cli.images import read_rgb
 from fastcoder.container import unpack
 from fastcoder.torch import ImageCodec, Latents, load, load_model
+from fastcoder.torch.images import read_rgb
 
 HERE = Path(__file__).resolve().parent
 PHOTOGRAPH = HERE / "kodim23.png"

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastcoder._arrays import as_integer
 from fastcoder.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -24,7 +25,16 @@ from fastcoder.errors import (
     TruncatedStreamError,
 )
 
-__all__ = ["MAX_PIXELS", "ImageFile", "pack", "unpack", "write_atomically"]
+__all__ = [
+    "FILE_BYTES_PER_PIXEL",
+    "MAX_PIXELS",
+    "ImageFile",
+    "check_writable",
+    "pack",
+    "read_at_most",
+    "unpack",
+    "write_atomically",
+]
 
 # The newline shows a transfer in text mode; the first byte is no ASCII, so no text file starts so.
 MAGIC = b"\xfaFC\n"
@@ -37,6 +47,11 @@ CHECKSUM_SIZE = 4
 # 8192 x 8192. A network with 64 channels takes 270 bytes per pixel (measured on 1 to 9 megapixels),
 # so this is already 18 GB; a larger image is a decision that the caller has to spell out.
 MAX_PIXELS = 2**26
+
+# More than any file needs, ours or an uncompressed photograph; a longer one is refused unread.
+FILE_BYTES_PER_PIXEL = 16
+
+_CHUNK = 2**20  # bytes
 
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 
@@ -106,7 +121,7 @@ def unpack(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS
         The content. Whether the stream belongs to the model is the decoder's question.
 
     Raises:
-        ArgumentTypeError: If `data` is not bytes.
+        ArgumentTypeError: If `data` is not bytes or `max_pixels` no integer.
         TruncatedStreamError: If the file ends early.
         FormatVersionError: If another version of the format wrote it.
         StreamError: If it is no `.fc` file, was altered, or its image is too large. The three above
@@ -114,6 +129,7 @@ def unpack(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ArgumentTypeError(f"data = {type(data).__name__}, expected bytes")
+    limit = as_integer(max_pixels, "max_pixels")
     reader = _Reader(bytes(data))
     magic = reader.data[: len(MAGIC)]
     if magic != MAGIC:
@@ -150,7 +166,31 @@ def unpack(data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS
         raise CorruptStreamError(
             f"checksum = {computed:08x}, expected {stored:08x}: the file was altered"
         )
-    return _checked_content(name, fingerprint, height, width, stream, max_pixels)
+    return _checked_content(name, fingerprint, height, width, stream, limit)
+
+
+def read_at_most(path: str | os.PathLike[str], limit: int) -> bytes | None:
+    """Read a file (or a pipe, or a device) whose length is not to be trusted.
+
+    Args:
+        path: The file.
+        limit: In bytes. Memory is taken as the bytes come, so it may be of any size.
+
+    Returns:
+        Its content, or None if that is longer than `limit`.
+
+    Raises:
+        OSError: If the system cannot read it.
+    """
+    chunks: list[bytes] = []
+    left = limit
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                return None
+            chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
@@ -158,7 +198,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name in one
     step. Whatever happens before (a full disk, Ctrl-C), the temporary file is removed and a file
-    that was there stays as it was.
+    that was there stays as it was. A file that is replaced hands its permissions on.
 
     Args:
         path: The file. A symbolic link is followed.
@@ -171,7 +211,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
     """
     target = Path(os.path.realpath(path))
     check_writable(target, overwrite=overwrite)
-    with _temporary_sibling(target) as (descriptor, temporary):
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    with _temporary_sibling(target, mode) as (descriptor, temporary):
         with os.fdopen(descriptor, "wb") as output:
             output.write(data)
             output.flush()
@@ -204,18 +245,27 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def _temporary_sibling(target: Path) -> Iterator[tuple[int, Path]]:
-    """Open a new hidden file beside `target`; it is gone afterwards unless it was renamed."""
+def _temporary_sibling(target: Path, mode: int | None) -> Iterator[tuple[int, Path]]:
+    """Open a new hidden file beside `target`; it is gone afterwards unless it was renamed.
+
+    A failure names `target`: the caller knows nothing of the temporary name.
+    """
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
     # Not tempfile: its files are private (mode 600) and would stay so under their final name.
     try:
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    except OSError as error:  # the caller knows nothing of the temporary name
+        descriptor = os.open(
+            temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode
+        )
+        try:
+            if mode is not None:
+                temporary.chmod(mode)  # the umask took bits away
+            yield descriptor, temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno is None:  # one of ours, with a message of its own
+            raise
         raise OSError(error.errno, error.strerror, str(target)) from error
-    try:
-        yield descriptor, temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_fields(file: ImageFile) -> None:

@@ -16,9 +16,10 @@ import torch
 from fastcoder import container
 from fastcoder.cli import app as commands
 from fastcoder.cli.app import run
-from fastcoder.cli.images import read_rgb, write_rgb
+from fastcoder.cli.images import write_rgb
 from fastcoder.container import pack, unpack
 from fastcoder.torch import ImageCodec, ScaleHyperprior, load_model, save_model
+from fastcoder.torch.images import read_rgb
 
 
 @dataclass(frozen=True)
@@ -300,7 +301,7 @@ def test_a_larger_claim_than_the_stream_holds_raises(
 
 def test_large_photograph_needs_the_option(fastcoder: Fastcoder, photo: Path, model: Path) -> None:
     result = fastcoder("compress", photo, "--model", model, "--max-pixels", 7499)
-    assert_fails(result, "100 x 75 = 7500 pixels, expected at most 7499 (--max-pixels)")
+    assert_fails(result, "100 x 75 = 7500 pixels, expected at most 7499 (max_pixels)")
 
 
 def test_endless_input_is_not_read(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:

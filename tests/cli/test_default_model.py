@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from fastcoder.cli.app import run
-from fastcoder.cli.images import read_rgb
 from fastcoder.container import unpack
 from fastcoder.torch import load
+from fastcoder.torch.images import read_rgb
 
 PHOTOGRAPH = Path(__file__).resolve().parents[2] / "examples" / "kodim23.png"
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from fastcoder.cli.images import read_rgb, write_rgb
+from fastcoder.cli.images import write_rgb
 from fastcoder.torch import FactorizedPrior, ImageCodec, ScaleHyperprior, load_model, save_model
+from fastcoder.torch.images import read_rgb
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -17,7 +17,7 @@ import torch
 
 import fastcoder
 from fastcoder.torch import FactorizedPrior, ImageCodec, ScaleHyperprior
-from fastcoder.torch.images import find_images, read_image, to_tensor
+from fastcoder.torch.images import find_images, read_rgb, to_tensor
 from fastcoder.torch.training import TrainConfig, Trainer
 from fastcoder.torch.training.data import CropSource
 from fastcoder.torch.training.optimizers import Soap
@@ -152,7 +152,7 @@ def trained(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Scal
 
 @pytest.fixture(scope="module")
 def images(photographs: Path) -> list[torch.Tensor]:
-    return [to_tensor(read_image(path)[None])[0] for path in find_images(photographs)[:4]]
+    return [to_tensor(read_rgb(path).rgb[None])[0] for path in find_images(photographs)[:4]]
 
 
 def estimated_bits(model: ImageCodec, images: list[torch.Tensor]) -> float:
@@ -191,7 +191,7 @@ def test_hyperprior_needs_fewer_bits_than_a_factorized_prior(
     Each prior is fitted to the latents of the same images for the same number of steps.
     """
     paths = find_images(photographs)
-    batch = torch.cat([to_tensor(read_image(path)[None, :128, :256]) for path in paths])
+    batch = torch.cat([to_tensor(read_rgb(path).rgb[None, :128, :256]) for path in paths])
     hyper = copy.deepcopy(trained).requires_grad_(False)
     factorized = FactorizedPrior(8, 12).requires_grad_(False)
     factorized.analysis.load_state_dict(trained.analysis.state_dict())

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `.fc` container: exact inverse, every damage noticed, nothing allocated by a claim."""
 
+import math
 import os
+import stat
 import tracemalloc
 import zlib
 from dataclasses import replace
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastcoder import container
-from fastcoder.container import ImageFile, pack, unpack, write_atomically
+from fastcoder.container import ImageFile, pack, read_at_most, unpack, write_atomically
 from fastcoder.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -180,6 +182,32 @@ def test_unpack_refuses_other_types() -> None:
         unpack("fa")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("limit", [math.nan, 1e6, None, "9", True])
+def test_max_pixels_is_an_integer(limit: object) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"type\(max_pixels\) = "):
+        unpack(pack(FILE), max_pixels=limit)  # type: ignore[arg-type]
+
+
+def test_read_at_most_takes_memory_only_for_what_comes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 8192)  # two chunks
+    assert read_at_most(path, 2**80) == path.read_bytes()
+    assert read_at_most(path, 2**21) == path.read_bytes()
+    assert read_at_most(path, 2**21 - 1) is None
+    path.write_bytes(b"")
+    assert read_at_most(path, 0) == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_write_keeps_the_permissions_of_a_file_that_it_replaces(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "a.fc"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    write_atomically(path, b"new", overwrite=True)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
 def test_write_creates_a_file_with_usual_permissions(tmp_path: Path) -> None:
     path = tmp_path / "a.fc"
     write_atomically(path, b"abc")
@@ -241,8 +269,9 @@ def test_write_leaves_nothing_behind_when_the_disk_is_full(tmp_path: Path) -> No
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="File too large") as caught:
             write_atomically(tmp_path / "a.fc", bytes(20_000))
+        assert caught.value.filename == str(tmp_path / "a.fc")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []

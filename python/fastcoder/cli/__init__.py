@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `fastcoder`. This file only finds out whether the extras are there."""
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -11,6 +12,9 @@ EXTRAS = frozenset({"PIL", "pytorch_msssim", "safetensors", "torch", "tqdm", "ty
 
 def main() -> None:
     """Run the command line in `sys.argv` and end the process: 0 done, 1 failed, 2 wrong usage."""
+    # A name that stdout's encoding lacks must not turn finished work into a failure.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         from fastcoder.cli.app import run
     except ImportError as error:
@@ -18,6 +22,8 @@ def main() -> None:
         if missing is None:
             raise
         sys.exit(explain_missing(missing))
+    except KeyboardInterrupt:  # the imports take a moment
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
 
 

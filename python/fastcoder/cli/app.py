@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fastcoder.cli import explain_missing, missing_extra
-from fastcoder.container import MAX_PIXELS, ImageFile, check_writable, unpack, write_atomically
+from fastcoder.container import (
+    FILE_BYTES_PER_PIXEL,
+    MAX_PIXELS,
+    ImageFile,
+    check_writable,
+    read_at_most,
+    unpack,
+    write_atomically,
+)
 from fastcoder.errors import ArgumentError, FastcoderError, StreamError
 
 if TYPE_CHECKING:
     from fastcoder.torch import ImageCodec
 
-# More than any stream of so many pixels can need; a longer file is refused before it is read.
-_FILE_BYTES_PER_PIXEL = 16
+# Of an .fc file, beside those of its pixels: an image of one pixel has a header, too.
 _FILE_BYTES_ANYWAY = 2**20
 
 # What a user can cause. Everything else is a defect of ours and shows its traceback.
@@ -73,12 +81,26 @@ def run(arguments: Sequence[str]) -> int:
         missing = missing_extra(error)
         if settings.debug or missing is None:
             raise
-        print(explain_missing(missing), file=sys.stderr)
+        _complain(explain_missing(missing))
     except _EXPECTED as error:
         if settings.debug:
             raise
-        print(f"fastcoder: error: {_one_line(error)}", file=sys.stderr)
+        _complain(f"fastcoder: error: {_one_line(error)}")
     return 1
+
+
+def _complain(text: str) -> None:
+    # With stderr closed it is None, which print would take for stdout.
+    if sys.stderr is not None:
+        print(_shown(text), file=sys.stderr)
+
+
+def _shown(text: object) -> str:
+    """Text of ours around names of files: what a terminal would obey or not take is escaped."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in str(text)
+    )
 
 
 def _one_line(error: BaseException) -> str:
@@ -111,7 +133,7 @@ def _common(
 
 
 def _note(text: str) -> None:
-    print(f"fastcoder: note: {text}", file=sys.stderr)
+    _complain(f"fastcoder: note: {text}")
 
 
 def _load_model(name: str | None) -> ImageCodec:
@@ -129,17 +151,17 @@ def _load_model(name: str | None) -> ImageCodec:
 
 
 def _allow_pixels(limit: int) -> None:
-    """Lift Pillow's own guard, which raises at 179 megapixels, above the user's limit."""
+    """Lift Pillow's own guard (a warning, twice as far an error) above the user's limit."""
     from PIL import Image
 
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = max(limit, Image.MAX_IMAGE_PIXELS or 0)
 
 
 def _read_file(path: Path, max_pixels: int) -> bytes:
-    limit = _FILE_BYTES_PER_PIXEL * max_pixels + _FILE_BYTES_ANYWAY
-    with path.open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    limit = FILE_BYTES_PER_PIXEL * max_pixels + _FILE_BYTES_ANYWAY
+    data = read_at_most(path, limit)
+    if data is None:
         raise StreamError(
             f"{path} = more than {limit} bytes, expected an image of at most {max_pixels} pixels"
         )
@@ -152,6 +174,12 @@ def _unpack(path: Path, data: bytes, max_pixels: int) -> ImageFile:
         return unpack(data, max_pixels=max_pixels)
     except StreamError as error:
         raise type(error)(f"{path}: {error}") from error
+
+
+def _beside(source: Path, suffix: str) -> Path:
+    if not source.name:
+        raise ArgumentError(f"input = {source}, expected a file")
+    return source.with_suffix(suffix)
 
 
 def _check_output(target: Path, source: Path, force: bool) -> None:
@@ -176,21 +204,19 @@ def compress(
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Compress a photograph into an .fc file (by default beside it, with that suffix)."""
-    target = output or image.with_suffix(".fc")
+    target = output or _beside(image, ".fc")
     _check_output(target, image, force)
-    from fastcoder.cli.images import read_rgb
+    from fastcoder.torch.images import read_rgb, to_tensor
 
     _allow_pixels(max_pixels)
     photograph = read_rgb(image, max_pixels=max_pixels)
     for notice in photograph.notices:
         _note(notice)
-    from fastcoder.torch.images import to_tensor
-
     codec = _load_model(model)
     data = codec.compress(to_tensor(photograph.rgb[None])[0])
     write_atomically(target, data, overwrite=force)
     height, width, _ = photograph.rgb.shape
-    print(f"{target}: {width} x {height}, {_per_pixel(len(data), height * width)}")
+    print(f"{_shown(target)}: {width} x {height}, {_per_pixel(len(data), height * width)}")
 
 
 @app.command()
@@ -202,7 +228,7 @@ def decompress(
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Decompress an .fc file into a lossless image file (by default a PNG beside it)."""
-    target = output or file.with_suffix(".png")
+    target = output or _beside(file, ".png")
     from fastcoder.cli.images import check_suffix, write_rgb
 
     check_suffix(target)
@@ -212,7 +238,7 @@ def decompress(
     image = _load_model(model).decompress(data, max_pixels=max_pixels)
     rgb = (image * 255).round().byte().permute(1, 2, 0).numpy()
     write_rgb(target, rgb, overwrite=force)
-    print(f"{target}: {rgb.shape[1]} x {rgb.shape[0]}")
+    print(f"{_shown(target)}: {rgb.shape[1]} x {rgb.shape[0]}")
 
 
 @app.command()
@@ -226,7 +252,7 @@ def info(
 
     data = _read_file(file, max_pixels)
     content = _unpack(file, data, max_pixels)
-    print(describe_file(str(file), content))
+    print(describe_file(_shown(file), content))
     codec = _load_model(model)
     if codec.fingerprint != content.fingerprint:
         _note(
@@ -249,7 +275,7 @@ def evaluate(
     codec = _load_model(model)
     print(evaluation_title())
     result = evaluate_folder(
-        codec, folder, on_row=lambda row: print(evaluation_row(row), flush=True)
+        codec, folder, on_row=lambda row: print(_shown(evaluation_row(row)), flush=True)
     )
     for name, reason in result.failures:
         _note(f"{name} was left out: {reason}")
@@ -310,6 +336,8 @@ def train(
     try:
         train_codec(TrainConfig(**options))
     except KeyboardInterrupt:
-        _note(f"interrupted; the checkpoint is in {out}, --resume goes on from it")
+        saved = (out / "checkpoint.pt").exists()
+        rest = f"the checkpoint is in {out}, --resume goes on from it" if saved else "nothing saved"
+        _note(f"interrupted; {rest}")
         raise typer.Exit(130) from None
-    print(f"{out}: done")
+    print(f"{_shown(out)}: done")

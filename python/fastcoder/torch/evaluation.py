@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fastcoder.errors import FastcoderError
 from fastcoder.torch.codecs import ImageCodec
-from fastcoder.torch.images import find_images, read_image, to_tensor
+from fastcoder.torch.images import find_images, read_rgb, to_tensor
 
 # Five scales of an 11-tap window, each half of the one before, need more than this.
 _MS_SSIM_SIDE = 160
@@ -114,7 +114,7 @@ def evaluate(
     try:
         for path, name in _named(base):
             try:
-                row = evaluate_image(model, read_image(path), name)
+                row = evaluate_image(model, read_rgb(path).rgb, name)
             except (OSError, ValueError, FastcoderError) as error:
                 failures.append((name, str(error)))
                 continue

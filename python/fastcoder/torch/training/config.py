@@ -107,6 +107,10 @@ class TrainConfig:
                 raise ArgumentError(f"{option} = {value}, expected 0 <= {option} <= 1")
         if not 0 <= self.ema < 1:
             raise ArgumentError(f"ema = {self.ema}, expected 0 <= ema < 1")
+        for option, limit in (("clip", math.inf), ("warmup", math.inf), ("seed", 2**63)):
+            value = getattr(self, option)
+            if not 0 <= value < limit:
+                raise ArgumentError(f"{option} = {value}, expected 0 <= {option} < {limit}")
         if self.resume and self.init is not None:
             raise ArgumentError("init = given, expected either resume or init, not both")
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcoder.errors import ArgumentError
-from fastcoder.torch.images import read_image
+from fastcoder.torch.images import read_rgb
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -40,6 +40,15 @@ def split_holdout(paths: Sequence[Path], count: int) -> tuple[list[Path], list[P
         raise ArgumentError(f"holdout = {count}, expected 0 <= holdout < {len(paths)}")
     ranked = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
     return sorted(ranked[count:]), sorted(ranked[:count])
+
+
+def read_pixels(path: Path) -> NDArray[np.uint8] | None:
+    """Reads an image: uint8 (H, W, 3), or None and a BrokenImageWarning."""
+    try:
+        return read_rgb(path).rgb
+    except (OSError, ArgumentError) as error:
+        warnings.warn(f"{error}; left out", BrokenImageWarning, stacklevel=2)
+        return None
 
 
 class CropSource:
@@ -118,10 +127,8 @@ class CropSource:
             image = self._cache.get(path)
             if image is not None:
                 return image
-            try:
-                image = read_image(path)
-            except (OSError, ValueError) as error:
-                warnings.warn(f"{path}: {error}; left out", BrokenImageWarning, stacklevel=2)
+            image = read_pixels(path)
+            if image is None:
                 del self._paths[position]
                 continue
             missing = [(0, max(0, self._crop - side)) for side in image.shape[:2]]

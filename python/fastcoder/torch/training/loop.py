@@ -26,12 +26,16 @@ from tqdm import tqdm
 from fastcoder.errors import ArgumentError
 from fastcoder.torch.codecs import CODECS, ImageCodec
 from fastcoder.torch.codecs.base import CodecOutput, LatentMode
-from fastcoder.torch.images import find_images, read_image, to_tensor
+from fastcoder.torch.images import find_images, to_tensor
 from fastcoder.torch.storage import save_model
 from fastcoder.torch.training.config import TrainConfig, learning_rate
-from fastcoder.torch.training.data import CropSource, split_holdout
+from fastcoder.torch.training.data import CropSource, read_pixels, split_holdout
 from fastcoder.torch.training.log import CsvLog
 from fastcoder.torch.training.optimizers import Soap
+
+# What a checkpoint consists of, and what of its config has to be that of the run.
+_PARTS = {"model", "average", "optimizer", "step", "seconds", "skipped", "config"}
+_SHAPE = ("model", "channels", "latent_channels")
 
 
 class Trainer:
@@ -39,8 +43,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        name = ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else ""
-        self.device = torch.device(name or config.device)
+        self.device = _usable_device(config.device)
         torch.manual_seed(config.seed)
         model = CODECS[config.model](config.channels, config.latent_channels)
         self.model: ImageCodec = model.to(self.device)
@@ -162,16 +165,17 @@ def train(config: TrainConfig) -> None:
         FileNotFoundError: no images, or no checkpoint to resume from.
         FileExistsError: the folder holds a run and neither resume was asked for.
         ArgumentError: an option is outside its interval or does not fit the checkpoint.
-        KeyboardInterrupt: after the checkpoint was saved.
+        KeyboardInterrupt: after the checkpoint was saved, if the run had begun.
     """
     paths, held_out = split_holdout(find_images(config.data), config.holdout)
-    config.out.mkdir(parents=True, exist_ok=True)
     if not config.resume and (config.out / "checkpoint.pt").exists():
         raise FileExistsError(
             f"out = {str(config.out)!r} holds a run, expected resume or a new one"
         )
     trainer = Trainer(config)
-    images = [_whole_blocks(to_tensor(read_image(path)[None])) for path in held_out]
+    config.out.mkdir(parents=True, exist_ok=True)
+    validation = (read_pixels(path) for path in held_out)
+    images = [_whole_blocks(to_tensor(rgb[None])) for rgb in validation if rgb is not None]
     seed = config.seed + trainer.step  # a resumed run draws new crops
     with (
         _interruptible() as interrupted,
@@ -265,14 +269,37 @@ def write_atomically(path: Path, state: dict[str, Any]) -> None:
 def _read_checkpoint(path: Path, config: TrainConfig) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint = {str(path)!r}, expected an existing file")
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    for option in ("model", "channels", "latent_channels"):
-        stored = state["config"][option]
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        own = {option: state["config"][option] for option in _SHAPE}
+        missing = _PARTS - state.keys()
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        # The unpickler raises what the bytes lead it to: KeyError, EOFError, IndexError, ...
+        raise ArgumentError(f"checkpoint = {str(path)!r}, expected one of a training") from error
+    if missing:
+        raise ArgumentError(f"checkpoint = {str(path)!r}, expected one with {sorted(missing)}")
+    for option, stored in own.items():
         if stored != getattr(config, option):
             raise ArgumentError(
                 f"{option} = {getattr(config, option)!r}, expected {stored!r} as in {path}"
             )
     return state
+
+
+def _usable_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()  # "meta" exists but holds no values
+    except (RuntimeError, AssertionError) as error:  # a build without CUDA asserts
+        reason = str(error).splitlines()[0]
+        raise ArgumentError(
+            f"device = {name!r}, expected a device of this machine ({reason})"
+        ) from error
+    return device
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -291,12 +318,14 @@ def _whole_blocks(image: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """Turns the first Ctrl-C into an entry of a list, so that a step is never cut in two."""
+    """Turns Ctrl-C into an entry of a list, so that it cuts neither a step nor a checkpoint.
+
+    That holds for an impatient second one, too: they all end with this context.
+    """
     received: list[int] = []
 
     def note(number: int, frame: object) -> None:
         received.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second one interrupts at once
 
     try:
         previous = signal.signal(signal.SIGINT, note)
