@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,9 @@ def test_compress_does_not_depend_on_the_training_mode(model: ImageCodec) -> Non
     ("image", "message"),
     [
         (torch.zeros(3, 4, 4, dtype=torch.uint8), "image = torch.uint8, expected"),
+        (torch.zeros(3, 4, 4, dtype=torch.float8_e5m2), "image = torch.float8_e5m2, expected"),
+        (torch.zeros(3, 4, 4, device="meta"), "image = torch.strided on meta, expected a dense"),
+        (torch.zeros(3, 4, 4).to_sparse(), "image = torch.sparse_coo on cpu, expected a dense"),
         (np.zeros((3, 4, 4), np.float32), "image = float32, expected"),
         ("photo.png", "image = str, expected"),
     ],
@@ -150,6 +154,52 @@ def test_decompress_refuses_a_huge_claim_before_it_allocates(model: ImageCodec) 
         model.decompress(container.pack(huge))
     with pytest.raises(fastcoder.StreamError, match="expected at most 63"):
         model.decompress(model.compress(torch.rand(3, 8, 8)), max_pixels=63)
+
+
+def repacked(model: ImageCodec, data: bytes, check: bool, shift: int) -> bytes:
+    """A file with a right checksum whose last part has other symbols, as somebody may forge it."""
+    encoder = fastcoder.Encoder(check=check)
+    *first, last = model.unpack_latents(data).parts
+    for part in first:
+        encoder.push(part.symbols, part.indexes, part.table)
+    encoder.push(last.symbols.astype(np.int32) + shift, last.indexes, last.table)
+    return container.pack(replace(container.unpack(data), stream=encoder.finish()))
+
+
+def test_decompress_refuses_latents_that_no_encoder_writes(model: ImageCodec) -> None:
+    data = model.compress(torch.rand(3, 8, 8))
+    assert repacked(model, data, True, 0) == data
+    with pytest.raises(fastcoder.CorruptStreamError, match=r"symbols\[0\] = ") as caught:
+        model.decompress(repacked(model, data, True, 100_000))
+    assert isinstance(caught.value.__cause__, fastcoder.SymbolRangeError)
+
+
+def test_decompress_refuses_a_stream_without_hash(model: ImageCodec) -> None:
+    data = model.compress(torch.rand(3, 8, 8))
+    with pytest.raises(fastcoder.CorruptStreamError, match="without symbol hash"):
+        model.decompress(repacked(model, data, False, 0))
+
+
+@pytest.mark.parametrize("limit", [None, "a", math.nan])
+def test_decompress_refuses_limits_that_are_no_integers(model: ImageCodec, limit: object) -> None:
+    data = model.compress(torch.rand(3, 8, 8))
+    with pytest.raises(fastcoder.ArgumentTypeError, match=r"type\(max_pixels\) = "):
+        model.decompress(data, max_pixels=limit)
+
+
+def test_coding_needs_float32_weights() -> None:
+    model = loud(ScaleHyperprior)
+    image = torch.rand(3, 8, 8)
+    data = model.compress(image)
+    for convert in (model.half, model.double):
+        convert()
+        with pytest.raises(fastcoder.ArgumentTypeError, match=r"weights = .*, expected torch.fl"):
+            model.compress(image)
+        with pytest.raises(fastcoder.ArgumentTypeError, match=r"weights = .*, expected torch.fl"):
+            model.decompress(data)
+    model.float()  # rounded by half precision on the way: another model
+    assert model.fingerprint != container.unpack(data).fingerprint
+    assert model.decompress(model.compress(image)).shape == image.shape
 
 
 def test_tables_follow_the_weights() -> None:
@@ -246,6 +296,17 @@ def test_pad_image_reflects_at_any_size(size: tuple[int, int]) -> None:
         for side in (height, width)
     )
     np.testing.assert_array_equal(padded, x.numpy()[:, :, rows][:, :, :, columns])
+
+
+@pytest.mark.parametrize("size", [1.5, "a", None, True])
+@pytest.mark.parametrize("codec", [FactorizedPrior, ScaleHyperprior])
+def test_codecs_refuse_sizes_that_are_no_integers(
+    codec: type[FactorizedPrior] | type[ScaleHyperprior], size: object
+) -> None:
+    with pytest.raises(fastcoder.ArgumentTypeError, match=r"type\(channels\) = "):
+        codec(size, 4)
+    with pytest.raises(fastcoder.ArgumentTypeError, match=r"type\(latent_channels\) = "):
+        codec(4, size)
 
 
 def test_codecs_refuse_sizes_that_are_not_positive() -> None:

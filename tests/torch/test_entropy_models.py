@@ -202,3 +202,13 @@ def test_bottleneck_refuses_a_density_without_tails() -> None:
         model.matrices[0].fill_(-40.0)  # softplus gives 4e-18: a cumulative that never rises
     with pytest.raises(fastcoder.ArgumentError, match=r"quantiles = .*, expected"):
         model.build_table()
+
+
+def test_models_refuse_arguments_of_other_types() -> None:
+    with pytest.raises(fastcoder.ArgumentTypeError, match=r"type\(channels\) = float"):
+        EntropyBottleneck(1.5)
+    for scales in ("a", ["a"], [None], 1.0j):
+        with pytest.raises(fastcoder.ArgumentTypeError, match="scales"):
+            GaussianConditional(scales)
+    with pytest.raises(fastcoder.ArgumentError, match=r"scales.ndim = 2, expected 1"):
+        GaussianConditional([[1.0, 2.0]])

@@ -15,7 +15,7 @@ from torch import Tensor
 from fastcoder.errors import ArgumentError, ArgumentTypeError
 from fastcoder.scales import Rule, scale_thresholds
 
-_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: Rule = "nearest") -> Tensor:
@@ -41,7 +41,7 @@ def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: Rule = "nearest"
         [0, 1, 2]
     """
     kind = getattr(sigma, "dtype", type(sigma).__name__)
-    if kind not in _FLOATS:
+    if kind not in FLOATS:
         raise ArgumentTypeError(f"sigma = {kind}, expected a floating tensor")
     values = sigma.detach()
     if values.dtype not in (torch.float64, torch.float32):

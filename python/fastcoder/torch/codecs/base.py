@@ -13,15 +13,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fastcoder import Decoder, Encoder
+from fastcoder._arrays import as_integer
 from fastcoder.container import MAX_PIXELS, ImageFile, pack, unpack
-from fastcoder.errors import ArgumentError, ArgumentTypeError, ShapeError, StreamError
+from fastcoder.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    CorruptStreamError,
+    ShapeError,
+    StreamError,
+    SymbolRangeError,
+)
 from fastcoder.torch.arrays import to_array
 from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents
 from fastcoder.torch.exact import ExactTransform
+from fastcoder.torch.scales import FLOATS
 
 # "ste" is for training only: the transforms see rounded latents with the gradient of the identity,
 # the rate sees noisy ones.
 LatentMode = Literal["noise", "ste", "round"]
+
+_HASH_FLAG = 1 << 6  # of a stream's first byte; docs/format.md, section 4
 
 
 class CodecOutput(NamedTuple):
@@ -47,7 +58,7 @@ class CodecOutput(NamedTuple):
 class Frozen:
     """What coding needs and training must not touch; made once per state of the weights."""
 
-    versions: tuple[tuple[int, int], ...]
+    versions: tuple[tuple[int, int, int], ...]
     weights: bytes
     tables: CodecTables
     exact: ExactTransform | None
@@ -75,7 +86,7 @@ class ImageCodec(nn.Module, ABC):
     def __init__(self, channels: int, latent_channels: int) -> None:
         super().__init__()
         for argument, value in (("channels", channels), ("latent_channels", latent_channels)):
-            if not 1 <= value <= 65536:
+            if not 1 <= as_integer(value, argument) <= 65536:
                 raise ArgumentError(f"{argument} = {value}, expected 1 <= {argument} <= 65536")
         self.channels = channels
         self.latent_channels = latent_channels
@@ -138,7 +149,8 @@ class ImageCodec(nn.Module, ABC):
             The content of an `.fc` file.
 
         Raises:
-            ArgumentTypeError: not a floating tensor.
+            ArgumentTypeError: not a dense floating tensor with values, or the weights are not
+                float32.
             ArgumentError: a wrong shape, or a value outside [0, 1] (NaN included).
         """
         return self.pack_latents(self.latents(image))
@@ -155,6 +167,7 @@ class ImageCodec(nn.Module, ABC):
 
         Raises:
             StreamError: not such bytes, altered bytes, another model, or too large an image.
+            ArgumentTypeError: not bytes, or the weights are not float32.
         """
         return self.reconstruct(self.unpack_latents(data, max_pixels=max_pixels))
 
@@ -189,9 +202,15 @@ class ImageCodec(nn.Module, ABC):
         height, width = (
             -(-side // self.stride) * self.stride for side in (file.height, file.width)
         )
-        decoder = Decoder(file.stream)
-        parts, sigma = self._pull(decoder, height, width, frozen)
-        decoder.finish()
+        # Only the hash shows that this device arrived at the rows that the encoder used.
+        if not file.stream or not file.stream[0] & _HASH_FLAG:
+            raise CorruptStreamError("stream = without symbol hash, expected one with it")
+        try:
+            decoder = Decoder(file.stream)
+            parts, sigma = self._pull(decoder, height, width, frozen)
+            decoder.finish()
+        except SymbolRangeError as error:  # the width of a latent is our choice, not the caller's
+            raise CorruptStreamError(str(error)) from error
         return Latents(file.height, file.width, parts, sigma)
 
     @torch.inference_mode()
@@ -243,13 +262,18 @@ class ImageCodec(nn.Module, ABC):
     def _freeze(self) -> Frozen:
         """The tables and networks for the present weights.
 
-        Weights are compared by the counters that PyTorch keeps of in-place changes, and only if one
-        moved by their content.
+        Weights are compared by their place in memory and the counters that PyTorch keeps of
+        in-place changes, and only if one of these moved by their content.
         """
         frozen = self._frozen
         versions = self._versions()
         if frozen is not None and frozen.versions == versions:
             return frozen
+        for tensor in self.parameters():
+            if tensor.dtype != torch.float32:
+                raise ArgumentTypeError(
+                    f"weights = {tensor.dtype}, expected torch.float32: call .float() first"
+                )
         weights = self._weights_digest()
         if frozen is not None and frozen.weights == weights:
             self._frozen = replace(frozen, versions=versions)
@@ -263,8 +287,9 @@ class ImageCodec(nn.Module, ABC):
         fingerprint = hashlib.sha256(weights + tables.digest()).hexdigest()[:16]
         return Frozen(self._versions(), weights, tables, exact, fingerprint)
 
-    def _versions(self) -> tuple[tuple[int, int], ...]:
-        return tuple((id(tensor), tensor._version) for tensor in self.parameters())
+    def _versions(self) -> tuple[tuple[int, int, int], ...]:
+        # `half`, `float` and `to` move a parameter to other memory and count no version.
+        return tuple((id(t), t.data_ptr(), t._version) for t in self.parameters())
 
     def _weights_digest(self) -> bytes:
         state = hashlib.sha256(f"{self.name} {self.channels} {self.latent_channels}\n".encode())
@@ -313,8 +338,12 @@ def rounded_latents(y: Tensor) -> Tensor:
 def _checked_image(image: Tensor) -> Tensor:
     """The image as (1, 3, H, W), or an error that names what is wrong."""
     kind = getattr(image, "dtype", type(image).__name__)
-    if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
+    if kind not in FLOATS:
         raise ArgumentTypeError(f"image = {kind}, expected a floating tensor with values in [0, 1]")
+    if image.layout != torch.strided or image.device.type == "meta":
+        raise ArgumentTypeError(
+            f"image = {image.layout} on {image.device}, expected a dense tensor with values"
+        )
     batch = image[None] if image.dim() == 3 else image
     if batch.dim() != 4 or batch.shape[:2] != (1, 3) or 0 in batch.shape:
         raise ShapeError(f"image.shape = {tuple(image.shape)}, expected (3, H, W) or (1, 3, H, W)")

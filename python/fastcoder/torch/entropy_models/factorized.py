@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fastcoder import CdfTable
+from fastcoder._arrays import as_integer
 from fastcoder.errors import ArgumentError
 from fastcoder.torch.entropy_models.base import (
     EntropyModel,
@@ -53,7 +54,7 @@ class EntropyBottleneck(EntropyModel):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        if channels < 1:
+        if as_integer(channels, "channels") < 1:
             raise ArgumentError(f"channels = {channels}, expected channels >= 1")
         self.channels = channels
         self.matrices = nn.ParameterList()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fastcoder import CdfTable
+from fastcoder._arrays import as_floats
 from fastcoder.errors import ArgumentError
 from fastcoder.torch.entropy_models.base import (
     EntropyModel,
@@ -40,12 +41,16 @@ class GaussianConditional(EntropyModel):
         (0.0, 0.3829)
 
     Raises:
+        ArgumentTypeError: scales are no numbers.
         ArgumentError: scales are empty, not positive, not finite or not increasing.
     """
 
     def __init__(self, scales: Sequence[float]) -> None:
         super().__init__()
-        values = [float(scale) for scale in scales]
+        array = as_floats(scales, "scales")
+        if array.ndim != 1:
+            raise ArgumentError(f"scales.ndim = {array.ndim}, expected 1")
+        values = array.tolist()
         if not values:
             raise ArgumentError("scales = [], expected at least one scale")
         for position, scale in enumerate(values):
