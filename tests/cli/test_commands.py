@@ -18,8 +18,9 @@ from fastcoder.cli import app as commands
 from fastcoder.cli.app import run
 from fastcoder.cli.images import write_rgb
 from fastcoder.container import pack, unpack
-from fastcoder.torch import ImageCodec, ScaleHyperprior, load_model, save_model
+from fastcoder.torch import ImageCodec, ScaleHyperprior, load_model, save_model, training
 from fastcoder.torch.images import read_rgb
+from fastcoder.torch.training import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,11 @@ def test_missing_input_is_named(fastcoder: Fastcoder, tmp_path: Path, command: s
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["compress", "decompress"])
+def test_input_without_a_name_is_an_error(fastcoder: Fastcoder, command: str) -> None:
+    assert_fails(fastcoder(command, "."), "input = ., expected a file")
+
+
 def test_folder_as_input_is_an_error(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -304,6 +310,18 @@ def test_large_photograph_needs_the_option(fastcoder: Fastcoder, photo: Path, mo
     assert_fails(result, "100 x 75 = 7500 pixels, expected at most 7499 (max_pixels)")
 
 
+@pytest.mark.parametrize("limit", [10**12, 2**59, 2**80])
+def test_any_limit_costs_nothing(
+    fastcoder: Fastcoder, model: Path, compressed: Path, limit: int
+) -> None:
+    assert fastcoder("info", compressed, "--model", model, "--max-pixels", limit).code == 0
+    back = compressed.with_name("back.png")
+    result = fastcoder(
+        "decompress", compressed, "-o", back, "--model", model, "--max-pixels", limit
+    )
+    assert (result.code, result.err) == (0, "")
+
+
 def test_endless_input_is_not_read(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
     if not Path("/dev/zero").exists():
         pytest.skip("no endless file here")
@@ -338,7 +356,7 @@ def test_read_only_folder(fastcoder: Fastcoder, photo: Path, model: Path) -> Non
     ("function", "error", "message"),
     [
         ("open", PermissionError(13, "Permission denied"), "photo.fc: Permission denied"),
-        ("fsync", OSError(28, "No space left on device"), "No space left on device"),
+        ("fsync", OSError(28, "No space left on device"), "photo.fc: No space left on device"),
     ],
 )
 def test_failing_write_leaves_nothing(
@@ -392,8 +410,6 @@ def test_train_then_resume_then_use(fastcoder: Fastcoder, tmp_path: Path, photo:
 
 
 def test_train_options_are_those_of_the_training() -> None:
-    from fastcoder.torch.training import TrainConfig
-
     ours = inspect.signature(commands.train).parameters
     theirs = {field.name: field.default for field in fields(TrainConfig)}
     defaults = {
@@ -411,6 +427,54 @@ def test_train_refuses_bad_options(fastcoder: Fastcoder, tmp_path: Path, photo: 
         fastcoder("train", "--data", tmp_path / "no", "--out", out), "expected an existing folder"
     )
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("device", "nix", "device = 'nix', expected a device of this machine ("),
+        ("device", "meta", "device = 'meta', expected a device of this machine ("),
+        ("seed", -1, "seed = -1, expected 0 <= seed < "),
+        ("seed", 10**20, "seed = 100000000000000000000, expected 0 <= seed < "),
+        ("warmup", -5, "warmup = -5, expected 0 <= warmup < inf"),
+        ("clip", "nan", "clip = nan, expected 0 <= clip < inf"),
+    ],
+)
+def test_train_names_the_option_and_leaves_no_folder(
+    fastcoder: Fastcoder, tmp_path: Path, photo: Path, option: str, value: object, message: str
+) -> None:
+    out = tmp_path / "run"
+    result = fastcoder("train", "--data", photo.parent, "--out", out, f"--{option}", value)
+    assert_fails(result, message)
+    assert not out.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is here")
+def test_train_on_an_absent_device(fastcoder: Fastcoder, tmp_path: Path, photo: Path) -> None:
+    result = fastcoder(
+        "train", "--data", photo.parent, "--out", tmp_path / "run", "--device", "cuda"
+    )
+    assert_fails(result, "device = 'cuda', expected a device of this machine (")
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_train_says_at_ctrl_c_what_there_is(
+    fastcoder: Fastcoder,
+    tmp_path: Path,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    saved: bool,
+) -> None:
+    def interrupted(config: TrainConfig) -> None:
+        if saved:
+            (config.out / "checkpoint.pt").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupted)
+    result = fastcoder("train", "--data", photo.parent, "--out", tmp_path)
+    assert result.code == 130
+    assert ("--resume goes on from it" in result.err) == saved
+    assert ("interrupted; nothing saved" in result.err) != saved
 
 
 def test_evaluate_measures_real_files(
@@ -437,6 +501,49 @@ def test_evaluate_of_an_empty_folder(fastcoder: Fastcoder, tmp_path: Path, model
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_closed_stderr_does_not_send_errors_to_stdout(
+    fastcoder: Fastcoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    result = fastcoder("info", tmp_path / "missing.fc")
+    assert (result.code, result.out) == (1, "")
+
+
+def test_names_cannot_command_the_terminal(fastcoder: Fastcoder, photo: Path, model: Path) -> None:
+    result = fastcoder("compress", photo, "-o", photo.with_name("a\x1b[31m.fc"), "--model", model)
+    assert result.code == 0
+    assert "a\\x1b[31m.fc: 100 x 75" in result.out
+    assert_fails(fastcoder("info", photo.with_name("b\x1b[31m.fc")), "b\\x1b[31m.fc: No such file")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_stdout_cannot_show(photo: Path, model: Path) -> None:
+    target = photo.with_name(os.fsdecode("ä".encode() + b"\xff.fc"))
+    done = subprocess.run(
+        [sys.executable, "-m", "fastcoder.cli", "compress", photo, "-o", target, "--model", model],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\xe4\\udcff.fc: 100 x 75" in done.stdout
+    assert target.exists()
+
+
+def test_ctrl_c_during_the_imports_is_quiet() -> None:
+    done = python(
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from fastcoder.cli import main\n"
+        "main()\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_help_loads_neither_torch_nor_pillow() -> None:
