@@ -4,7 +4,7 @@
 Codes W1 and W2 with tables of 64 to 256 levels and prints, as a Markdown table, what the bytes
 exceed the model with continuous scales by, and what the tables take. About a minute on one core.
 
-    python benchmarks/scale_levels.py [--seed SEED]
+    python -m benchmarks.scale_levels [--seed SEED]
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-import workloads
 
 import fastcoder as fc
+from benchmarks import workloads
 
 LEVELS = (64, 80, 96, 112, 128, 160, 192, 256)
 
