@@ -7,8 +7,10 @@ import copy
 import csv
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -122,6 +124,73 @@ def test_train_saves_at_ctrl_c_and_goes_on(
     assert Trainer(replace(config, resume=True)).step == 20
 
 
+def test_further_ctrl_c_cut_neither_the_step_nor_the_checkpoint(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, save = Trainer.train_step, torch.save
+
+    def interrupted_step(self: Trainer, crops: torch.Tensor) -> dict[str, torch.Tensor]:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return step(self, crops)
+
+    def interrupted_save(state: object, file: BinaryIO) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save(state, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", interrupted_step)
+        patch.setattr(torch, "save", interrupted_save)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    assert Trainer(replace(config, resume=True)).step == 1
+
+
+def damage_cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def damage_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def damage_text(path: Path) -> None:
+    path.write_text("no checkpoint")
+
+
+def damage_other(path: Path) -> None:
+    torch.save([1, 2], path)
+
+
+def damage_config(path: Path) -> None:
+    torch.save({"config": 1}, path)
+
+
+def damage_parts(path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    del state["average"]
+    torch.save(state, path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [damage_cut, damage_empty, damage_text, damage_other, damage_config, damage_parts],
+)
+def test_train_refuses_damaged_checkpoints(
+    config: TrainConfig, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    path = config.out / "checkpoint.pt"
+    config.out.mkdir()
+    Trainer(config).save()
+    damage(path)
+    for options in ({"resume": True}, {"init": path, "out": tmp_path / "tuned"}):
+        with pytest.raises(
+            fastcoder.ArgumentError, match=r"checkpoint = '.*checkpoint\.pt', expected one"
+        ):
+            train(replace(config, **options))
+    assert not (tmp_path / "tuned").exists()
+
+
 def test_checkpoint_is_whole_or_the_former_one(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +235,18 @@ def test_train_reports_broken_images_and_goes_on(
     names = {Path(str(item.message).split(" = ")[0]).name for item in caught}
     assert names == {"broken.png", "empty.jpg"}
     assert Trainer(replace(config, resume=True)).step == 20
+
+
+def test_train_validates_without_a_broken_image(
+    config: TrainConfig, photographs: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(photographs, data)
+    _, held_out = split_holdout(find_images(data), 2)
+    held_out[0].write_bytes(b"?")
+    with pytest.warns(BrokenImageWarning, match=held_out[0].name):
+        train(replace(config, data=data, holdout=2, validate_every=20))
+    assert [row["step"] for row in rows(config, "validate")] == ["20"]
 
 
 def test_train_explains_a_folder_without_images(config: TrainConfig, tmp_path: Path) -> None:
