@@ -62,9 +62,14 @@ SegmentDecoder::SegmentDecoder(const SegmentView& segment, bool wide) : wide_(wi
   lanes_.lanes = 1u << (segment.flags & kLog2LanesMask);
   lanes_.escapes_allowed = (segment.flags & kEscapesFlag) != 0;
   const uint32_t state_bytes = wide ? Wide::kStateBytes : Narrow::kStateBytes;
-  ByteReader reader(segment.body);
-  for (uint32_t lane = 0; lane < lanes_.lanes; ++lane) {
-    const uint8_t* bytes = reader.read(state_bytes, "states of a segment").data();
+  const uint64_t size = segment.body.size();
+  if (size < lanes_.lanes * state_bytes) {
+    throw Error(ErrorKind::kTruncated,
+                "len(segment) = " + std::to_string(size) + ", expected at least " +
+                    std::to_string(lanes_.lanes * state_bytes) + " for its states");
+  }
+  const uint8_t* bytes = segment.body.data();
+  for (uint32_t lane = 0; lane < lanes_.lanes; ++lane, bytes += state_bytes) {
     uint64_t state = load_u32(bytes);
     if (wide) state |= uint64_t{load_u16(bytes + 4)} << 32;
     if (state < (wide ? Wide::kLower : Narrow::kLower)) {
@@ -75,8 +80,8 @@ SegmentDecoder::SegmentDecoder(const SegmentView& segment, bool wide) : wide_(wi
     lanes_.state[lane] = state;
     lanes_.hash[lane] = kHashSeed;
   }
-  lanes_.words = segment.body.data() + reader.position();
-  lanes_.words_end = segment.body.data() + segment.body.size();
+  lanes_.words = bytes;
+  lanes_.words_end = segment.body.data() + size;
   lanes_.escapes = {lanes_.words, lanes_.words_end, 0};
 }
 
@@ -199,7 +204,10 @@ uint32_t decode_segments(SegmentWalker& walker, const CdfTable& table, const Ind
       size = std::min(walker.segment_symbols(), std::max<uint64_t>(count, 1));
       expected = (count + size - 1) / size;
     }
-    if (done + views.size() > expected) break;
+    if (done + views.size() > expected) {
+      done += views.size();
+      break;
+    }
     decoders.assign(views.size(), SegmentDecoder());
     parallel_for(views.size(), threads, [&](uint64_t i) {
       const uint64_t first = (done + i) * size;
@@ -209,7 +217,7 @@ uint32_t decode_segments(SegmentWalker& walker, const CdfTable& table, const Ind
     for (const SegmentDecoder& decoder : decoders) hash = decoder.finish(hash);
     done += views.size();
   }
-  if (done != expected || !walker.at_end() || (count > 0 && expected == 0)) {
+  if (done != expected || !walker.at_end()) {
     throw Error(ErrorKind::kCorrupt, "segments = " + std::to_string(done) +
                                          (walker.at_end() ? "" : " or more") + ", expected " +
                                          std::to_string(expected) + " for " +

@@ -51,8 +51,8 @@ def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
     Raises:
         ArgumentTypeError: If it is not array-like, or lives on a device.
     """
-    if isinstance(value, np.ma.MaskedArray):
-        raise ArgumentTypeError(f"type({name}) = MaskedArray, expected an array without a mask")
+    if np.ma.is_masked(value):
+        raise ArgumentTypeError(f"type({name}) = MaskedArray, expected one with nothing masked")
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__"):
@@ -60,7 +60,7 @@ def as_array(value: ArrayInput, name: str) -> NDArray[Any]:
     try:
         if hasattr(value, "__array__"):
             return np.asarray(value)
-        if isinstance(value, Sequence) and not isinstance(value, (bytes, str)):
+        if isinstance(value, Sequence) and not isinstance(value, (bytes, memoryview, str)):
             array = np.asarray(value)
             # NumPy has no integers to look at and would say float64.
             return array.astype(np.int32) if array.size == 0 else array

@@ -276,7 +276,7 @@ def _check_claim(
     stream: bytes, indexes: ArrayInput | None, table: CdfTable, shape: Shape | None
 ) -> None:
     """Compare a shape with what the stream says, before memory is taken for it."""
-    if indexes is None and shape is not None:
+    if indexes is None and table.rows == 1 and shape is not None:
         _core.check_stream(stream, _native(table), min(math.prod(as_shape(shape)), 2**63))
 
 

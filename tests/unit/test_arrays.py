@@ -183,3 +183,52 @@ def test_subclasses_of_arrays_are_read():
     decoded = fc.decode(fc.encode(masked, [0, 0, 0], TABLE), [0, 0, 0], TABLE)
     assert type(decoded) is np.ndarray
     assert decoded.tolist() == [1, 2, 3]
+
+
+class OnHost:
+    """DLPack of a NumPy array as a type of device (3 and 11 are pinned host memory)."""
+
+    def __init__(self, values: np.ndarray, device: int) -> None:
+        self.values, self.kind = values, device
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (self.kind, 0)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.values.__dlpack__(**options)
+
+
+@pytest.mark.parametrize("device", [3, 11])
+def test_pinned_memory_is_memory(device):
+    expected = fc.encode([1, 2, 3], [0, 0, 1], TABLE)
+    assert fc.encode(OnHost(np.array([1, 2, 3]), device), [0, 0, 1], TABLE) == expected
+
+
+def test_what_only_looks_like_an_array_is_a_type_error():
+    class NoDevice:
+        def __dlpack__(self, **options: Any) -> Any: ...
+
+    class Raises:
+        def __array__(self, *_: Any, **options: Any) -> Any:
+            raise RuntimeError("no memory behind this")
+
+    released = memoryview(bytearray(4))
+    released.release()
+    masked = np.ma.masked_array([1, 2, 3], mask=[False, True, False], dtype=np.int32)
+    for value in (NoDevice(), Raises(), released, masked, OnHost(np.arange(3), 2)):
+        with pytest.raises(fc.ArgumentTypeError, match=r"^type\(symbols\) = "):
+            fc.encode(value, [0, 0, 0], TABLE)
+    for value in (released, np.zeros(3, "M8[s]")):
+        with pytest.raises(fc.ArgumentTypeError, match=r"^type\(stream\) = "):
+            fc.Decoder(value)
+
+
+def test_a_tensor_without_memory_is_a_type_error():
+    torch = pytest.importorskip("torch")
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        fake = torch.zeros(3, dtype=torch.int32)
+    for value in (fake, torch.zeros(3, dtype=torch.int32, device="meta")):
+        with pytest.raises(fc.ArgumentTypeError, match=r"^type\(symbols\) = torch.int32 on "):
+            fc.encode(value, [0, 0, 0], TABLE)

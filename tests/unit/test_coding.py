@@ -439,3 +439,38 @@ def test_arguments_are_not_changed(isa, escaping, rng):
     np.testing.assert_array_equal(symbols, before[0])
     np.testing.assert_array_equal(indexes, before[1])
     assert stream == kept
+
+
+def test_a_shape_is_compared_with_the_stream_before_memory_is_taken():
+    table = fc.CdfTable.gaussian([1.0])
+    stream = fc.encode([0], None, table)
+    with pytest.raises(fc.CorruptStreamError, match=r"len\(indexes\) = 1000000000000, expected 1 "):
+        fc.decode(stream, None, table, shape=10**12)
+    with pytest.raises(fc.CorruptStreamError):
+        fc.decode_many([stream], None, table, shapes=[(2**40, 2**40)])
+    with pytest.raises(fc.ShapeError):
+        fc.Decoder(b"\0").pull(None, table, shape=2**62)
+
+
+def test_positions_of_stream_errors_count_from_its_first_byte():
+    table = fc.CdfTable.gaussian([1.0])
+    stream = bytearray(fc.encode([0, 1], None, table))
+    stream[12] |= 0x80
+    with pytest.raises(fc.CorruptStreamError, match=r"^stream\[12\] = 128, expected bit 7 to be 0"):
+        fc.decode(bytes(stream), None, table, shape=2)
+    for data, message in (
+        (bytes(stream[:12]) + b"\0\0", r"^len\(segment\) = 1, expected at least 4 "),
+        (bytes(stream[:9]), r"^len\(stream\) = 9, expected at least 11 "),
+    ):
+        with pytest.raises(fc.TruncatedStreamError, match=message):
+            fc.decode(data, None, table, shape=2)
+
+
+def test_the_message_at_fault_is_numbered(plain):
+    with pytest.raises(fc.SymbolRangeError, match=r"^symbols\[1\] = 99, .* \(message 1\)$"):
+        fc.encode_many([[0], [0, 99]], [[0], [0, 0]], plain)
+
+
+def test_ceil_takes_scales_that_are_one_float32(isa):
+    scales = [1.0, 1.0 + 1e-12, 2.0]
+    assert fc.scale_indexes(np.float32([1.0, 1.5]), scales, "ceil").tolist() == [0, 2]

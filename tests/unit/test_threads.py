@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -129,3 +130,42 @@ def test_one_thread_finishes_an_encoder_once(isa):
     with ThreadPoolExecutor(8) as pool:
         streams = [stream for stream in pool.map(finish, range(8)) if stream is not None]
     assert len(streams) == 1
+
+
+@pytest.mark.parametrize("what", ["encode", "decode"])
+def test_indexes_that_change_during_a_call_give_an_error_or_symbols(isa, what):
+    """Another thread writes illegal rows to the very array that is being coded.
+
+    Without the copy that is checked, the kernels read at address + 2^31 rows and the process dies.
+    """
+    size = 200_000
+    indexes = np.zeros(size, np.int32)
+    symbols = np.zeros(size, np.int32)
+    stream = fc.encode(symbols, indexes, TABLE)
+    stop = threading.Event()
+
+    def disturb() -> None:
+        window = indexes[size // 2 : size // 2 + 4096]
+        while not stop.is_set():
+            window[:] = 2**31 - 1
+            window[:] = 1
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    outcomes = set()
+    try:
+        for _ in range(100):
+            try:
+                if what == "encode":
+                    fc.encode(symbols, indexes, TABLE)
+                else:
+                    fc.decode(stream, indexes, TABLE)
+                outcomes.add("symbols")
+            except fc.FastcoderError as error:
+                outcomes.add(type(error).__name__)
+    finally:
+        stop.set()
+        disturber.join()
+    legal = {"symbols", "IndexRangeError", "CorruptStreamError", "TruncatedStreamError"}
+    assert outcomes
+    assert outcomes <= legal
