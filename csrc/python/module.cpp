@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that includes pybind11. Each function accepts arrays that
-// python/fastcoder/_arrays.py made contiguous, takes typed views, releases the GIL, calls the core,
-// and wraps the result. Releasing the GIL is safe everywhere below: all Python objects were turned
-// into spans before, are kept alive by the caller's references, and nothing in coder/ touches a
-// Python object. A thread that writes to an array meanwhile gets some symbols or an error: what was
-// checked was copied before.
+// The only file that includes pybind11; slightly over 400 lines, because there is to be only one.
+// Each function accepts arrays that python/fastcoder/_arrays.py made contiguous, takes typed views,
+// releases the GIL, calls the core, and wraps the result. Releasing the GIL is safe everywhere
+// below: all Python objects were turned into spans before, are kept alive by the caller's
+// references, and nothing in coder/ touches a Python object. A thread that writes to an array
+// meanwhile gets some symbols or an error: what was checked was copied before.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""encode, decode, cost and their `many` forms: what they accept, refuse and promise."""
+"""encode, decode, cost and their `many` forms: what they accept, refuse and promise.
+
+Over 400 lines: one test for each sentence of their contract.
+"""
 
 from __future__ import annotations
 
