@@ -260,6 +260,7 @@ def test_train_explains_a_folder_without_images(config: TrainConfig, tmp_path: P
         pytest.raises(fastcoder.ArgumentError, match=r"data = no readable image"),
     ):
         train(replace(config, data=tmp_path / "empty"))
+    assert not config.out.exists()
 
 
 def test_train_step_survives_a_batch_that_breaks_the_loss(config: TrainConfig) -> None:

@@ -76,6 +76,12 @@ class CropSource:
         self._next = self._worker.submit(self._make_batch)
 
     def __enter__(self) -> Self:
+        """Waits for the first batch: a folder without a readable image is an error already here."""
+        try:
+            self._next.result()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(

@@ -19,11 +19,12 @@ class CsvLog:
     """Writes rows to a CSV file and flushes after each, so that a killed run keeps them.
 
     Args:
-        path: the file.
+        path: the file; its folder is made.
         append: go on with an existing file instead of starting over.
     """
 
     def __init__(self, path: Path, append: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         fresh = not (append and path.exists())
         self._file = path.open("w" if fresh else "a", newline="")
         self._writer = csv.writer(self._file)

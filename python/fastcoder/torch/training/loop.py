@@ -173,7 +173,6 @@ def train(config: TrainConfig) -> None:
             f"out = {str(config.out)!r} holds a run, expected resume or a new one"
         )
     trainer = Trainer(config)
-    config.out.mkdir(parents=True, exist_ok=True)
     validation = (read_pixels(path) for path in held_out)
     images = [_whole_blocks(to_tensor(rgb[None])) for rgb in validation if rgb is not None]
     seed = config.seed + trainer.step  # a resumed run draws new crops
