@@ -252,7 +252,8 @@ LAYOUTS: dict[str, Callable[[np.ndarray], Any]] = {
 
 # `<argument>[<position>] = <value>, expected <interval>`; the position is not always there.
 ERROR_GRAMMAR = re.compile(
-    r"(?P<argument>[\w.()\[\] ]+?)(?P<position>(\[\d+\])*) = (?P<value>.+?), expected (?P<interval>.+)",
+    r"(?P<argument>[\w.()\[\] ]+?)(?P<position>(\[\d+\])*) = (?P<value>.+?), "
+    r"expected (?P<interval>.+)",
     re.DOTALL,
 )
 
