@@ -39,7 +39,7 @@ def scale_table(
         ArgumentError: If an argument is outside its interval.
 
     Example:
-        >>> scale_table(0.5, 8.0, 5).tolist()
+        >>> scale_table(0.5, 8.0, 5).round(9).tolist()
         [0.5, 1.0, 2.0, 4.0, 8.0]
     """
     count = as_integer(levels, "levels")

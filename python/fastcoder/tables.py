@@ -90,7 +90,7 @@ class CdfTable:
 
         Example:
             >>> CdfTable.gaussian([0.5], precision=8).cdf(0).tolist()
-            [0, 1, 40, 215, 254, 255, 256]
+            [0, 1, 41, 214, 254, 255, 256]
         """
         return cls._from_scales("gaussian", scales, precision, tail_mass)
 
