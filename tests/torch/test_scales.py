@@ -89,3 +89,17 @@ def test_scale_indexes_refuse_what_is_not_a_floating_tensor() -> None:
 def test_scale_indexes_refuse_bad_scales_and_rules(scales: list[float], rule: str) -> None:
     with pytest.raises(fastcoder.ArgumentError, match=r"= .*, expected"):
         scale_indexes(torch.ones(1), scales, rule)
+
+
+@pytest.mark.parametrize(
+    ("scales", "threshold"), [([1e-50, 1.0], "0"), ([1e300, 1e301], "inf")], ids=str
+)
+def test_scale_indexes_refuse_thresholds_that_float32_lacks(
+    scales: list[float], threshold: str
+) -> None:
+    message = rf"thresholds\[0\] = {threshold}, expected"
+    with pytest.raises(fastcoder.ArgumentError, match=message):
+        scale_indexes(torch.ones(1), scales, "ceil")
+    with np.errstate(over="ignore"), pytest.raises(fastcoder.ArgumentError, match=message):
+        fastcoder.scale_indexes(np.ones(1, np.float32), scales, "ceil")
+    assert scale_indexes(torch.ones(1).double(), scales, "ceil").tolist() == [int(scales[0] < 1)]

@@ -34,7 +34,8 @@ def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: Rule = "nearest"
 
     Raises:
         ArgumentTypeError: sigma is not a floating tensor.
-        ArgumentError: a sigma is NaN, negative or infinite, or the scales are not increasing.
+        ArgumentError: a sigma is NaN, negative or infinite, the scales are not increasing, or a
+            float32 sigma meets scales that float32 cannot hold ("ceil").
 
     Example:
         >>> scale_indexes(torch.tensor([0.0, 1.5, 9.0]), [1.0, 2.0, 4.0]).tolist()
@@ -54,11 +55,21 @@ def scale_indexes(sigma: Tensor, scales: Sequence[float], rule: Rule = "nearest"
     thresholds: NDArray[Any] = scale_thresholds(np.asarray(scales, np.float64), rule)
     if values.dtype == torch.float32:
         # The rule of CompressAI knows its scales as float32; the other one compares exactly.
-        thresholds = thresholds.astype(np.float32) if rule == "ceil" else _round_down(thresholds)
+        thresholds = _round_to_nearest(thresholds) if rule == "ceil" else _round_down(thresholds)
     boundaries = torch.from_numpy(thresholds).to(values.device)
     # right=False counts the thresholds strictly below a value.
     indexes = torch.bucketize(values.contiguous(), boundaries, out_int32=True)
     return indexes.to(torch.uint8 if len(thresholds) < 256 else torch.uint16)
+
+
+def _round_to_nearest(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The thresholds of CompressAI; what float32 cannot hold is an error, as in the native core."""
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = thresholds.astype(np.float32)
+    bad = np.flatnonzero(~((narrow > 0) & (narrow < np.inf)))
+    if bad.size:
+        raise ArgumentError(f"thresholds[{bad[0]}] = {narrow[bad[0]]:g}, expected > 0, finite")
+    return narrow
 
 
 def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
