@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 
@@ -25,6 +27,15 @@ def photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     gray = 128 + 35 * mean + 40 * texture * np.clip(contrast, 0, 2)
     tint = 1 + 0.2 * rng.standard_normal(3)
     return np.clip(gray[..., None] * tint, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from threads, and on a busy machine lose a factor of five."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
