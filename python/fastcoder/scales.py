@@ -98,7 +98,8 @@ def scale_indexes(
     thresholds = scale_thresholds(scales, rule)
     if rule == "ceil" and values.dtype == np.float32:
         # CompressAI keeps its scales as float32: a sigma equal to a rounded scale is that scale's.
-        thresholds = thresholds.astype(np.float32).astype(np.float64)
+        with np.errstate(over="ignore"):  # an infinite threshold is refused below
+            thresholds = thresholds.astype(np.float32).astype(np.float64)
     dtype: type[Any] = np.uint8 if len(thresholds) < 256 else np.uint16
     indexes = np.empty(values.shape, dtype)
     _core.scale_indexes(values, thresholds, indexes)
