@@ -25,9 +25,9 @@ def markdown(results: dict[str, Any]) -> str:
         "",
         *_table(rows, _speed),
         "",
-        "W1: latents of a hyperprior, 1.2 bits per symbol; W2: the same at 4 bits; W3: one static row "
-        "for each of 192 channels; W4: 2,000 symbols of W1; W5: W1 with 0.1 % outliers; W6: bytes, "
-        "one row. 4 Mi symbols but for W3 (0.75 Mi) and W4.",
+        "W1: latents of a hyperprior, 1.2 bits per symbol; W2: the same at 4 bits; W3: one static "
+        "row for each of 192 channels; W4: 2,000 symbols of W1; W5: W1 with 0.1 % outliers; W6: "
+        "bytes, one row. 4 Mi symbols but for W3 (0.75 Mi) and W4.",
         "",
         "Bytes, and what they are over the exact model (header, hash and states included).",
         "",
