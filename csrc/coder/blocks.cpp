@@ -71,6 +71,33 @@ KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count
   });
 }
 
+int64_t symbol_at(const KernelSymbols& symbols, uint64_t i) {
+  switch (symbols.type) {
+    case kSymbolInt8:
+      return static_cast<const int8_t*>(symbols.data)[i];
+    case kSymbolInt16:
+      return static_cast<const int16_t*>(symbols.data)[i];
+    default:
+      return static_cast<const int32_t*>(symbols.data)[i];
+  }
+}
+
+uint64_t index_at(const KernelIndexes& indexes, uint64_t i) {
+  switch (indexes.type) {
+    case kIndexUint8:
+      return static_cast<const uint8_t*>(indexes.data)[i];
+    case kIndexUint16:
+      return static_cast<const uint16_t*>(indexes.data)[i];
+    case kIndexInt32:
+      return static_cast<uint64_t>(static_cast<const int32_t*>(indexes.data)[i]);
+    default:
+      return 0;
+  }
+}
+
+namespace {
+
+// `copy`: also where a kernel could read the caller's symbols as they are.
 KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count, bool copy,
                            BlockScratch& scratch) {
   return visit_elements(span.data, span.type, [&](const auto* data) -> KernelSymbols {
@@ -96,30 +123,7 @@ KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t coun
   });
 }
 
-int64_t symbol_at(const KernelSymbols& symbols, uint64_t i) {
-  switch (symbols.type) {
-    case kSymbolInt8:
-      return static_cast<const int8_t*>(symbols.data)[i];
-    case kSymbolInt16:
-      return static_cast<const int16_t*>(symbols.data)[i];
-    default:
-      return static_cast<const int32_t*>(symbols.data)[i];
-  }
-}
-
-uint64_t index_at(const KernelIndexes& indexes, uint64_t i) {
-  switch (indexes.type) {
-    case kIndexUint8:
-      return static_cast<const uint8_t*>(indexes.data)[i];
-    case kIndexUint16:
-      return static_cast<const uint16_t*>(indexes.data)[i];
-    case kIndexInt32:
-      return static_cast<uint64_t>(static_cast<const int32_t*>(indexes.data)[i]);
-    default:
-      return 0;
-  }
-}
-
+// Every symbol must lie in its row.
 void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& indexes,
                            uint64_t first, uint64_t count, const TableView& table) {
   for (uint64_t i = 0; i < count; ++i) {
@@ -134,15 +138,20 @@ void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& in
   }
 }
 
+}  // namespace
+
+CheckedBlock load_checked(const Part& part, uint64_t first, uint64_t count, BlockScratch& scratch) {
+  const TableView& table = part.table->view();
+  const KernelIndexes indexes = load_indexes(part.indexes, first, count, table.row_count, scratch);
+  const KernelSymbols symbols = load_symbols(part.symbols, first, count, !table.escape, scratch);
+  if (!table.escape) check_symbols_in_rows(symbols, indexes, first, count, table);
+  return {symbols, indexes};
+}
+
 void check_part(const Part& part) {
   BlockScratch scratch;
-  const TableView& table = part.table->view();
   for (uint64_t first = 0; first < part.count; first += kBlock) {
-    const uint64_t count = std::min(kBlock, part.count - first);
-    const KernelIndexes indexes =
-        load_indexes(part.indexes, first, count, table.row_count, scratch);
-    const KernelSymbols symbols = load_symbols(part.symbols, first, count, !table.escape, scratch);
-    if (!table.escape) check_symbols_in_rows(symbols, indexes, first, count, table);
+    (void)load_checked(part, first, std::min(kBlock, part.count - first), scratch);
   }
 }
 

@@ -29,25 +29,27 @@ struct KernelIndexes {
   KernelIndexType type;
 };
 
-// Elements [first, first + count) of a span, ready for a kernel; count <= kBlock. An index without
-// a row is Error(kIndexRange), a symbol outside int32 Error(kSymbolRange). The message names the
-// position in the span. What was checked is what a kernel reads, even if another thread writes to
-// the caller's arrays: indexes are always copied, symbols if `copy` says that they will be checked.
+struct CheckedBlock {
+  KernelSymbols symbols;
+  KernelIndexes indexes;
+};
+
+// Indexes [first, first + count) of a span, ready for a kernel; count <= kBlock. An index without a
+// row is Error(kIndexRange); the message names its position in the span. What was checked is what a
+// kernel reads, even if another thread writes to the caller's array: indexes are always copied.
 KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t rows,
                            BlockScratch& scratch);
-KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count, bool copy,
-                           BlockScratch& scratch);
+
+// The same for a block of a part. A symbol outside int32, or outside its row if the table has no
+// escape, is Error(kSymbolRange); in the latter case what was checked is a copy, too.
+CheckedBlock load_checked(const Part& part, uint64_t first, uint64_t count, BlockScratch& scratch);
+
+// Checks a whole part, first element first.
+void check_part(const Part& part);
 
 // Element i of a loaded block.
 int64_t symbol_at(const KernelSymbols& symbols, uint64_t i);
 uint64_t index_at(const KernelIndexes& indexes, uint64_t i);
-
-// Checks a block against a table without escapes: every symbol must lie in its row.
-void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& indexes,
-                           uint64_t first, uint64_t count, const TableView& table);
-
-// All of the above over whole spans, first element first.
-void check_part(const Part& part);
 
 // The type that a kernel writes for a wanted element type, and the copy that follows where they
 // differ. A symbol that does not fit is Error(kSymbolRange) with its position.

@@ -43,10 +43,9 @@ class CdfTable {
                                                   bool escape);
 
   // The table that to_bytes wrote, or Error(kTable) with the byte position: `bytes` is untrusted.
-  // Allocates at most kBytesAmplification times bytes.size(), whatever the bytes are; coding with
+  // Allocates at most 32 times bytes.size(), whatever the bytes are; coding with
   // the table adds at most 12 MiB (coder/fast_tables.cpp).
   static std::shared_ptr<const CdfTable> from_bytes(std::span<const uint8_t> bytes);
-  static constexpr size_t kBytesAmplification = 32;
 
   // Canonical: equal tables give equal bytes. Layout in table_bytes.cpp.
   std::vector<uint8_t> to_bytes() const;

@@ -41,10 +41,7 @@ double cost(const Part& part) {
   double bits = 0.0;
   for (uint64_t first = 0; first < part.count; first += kBlock) {
     const uint64_t count = std::min(kBlock, part.count - first);
-    const KernelIndexes indexes =
-        load_indexes(part.indexes, first, count, table.row_count, scratch);
-    const KernelSymbols symbols = load_symbols(part.symbols, first, count, !table.escape, scratch);
-    if (!table.escape) check_symbols_in_rows(symbols, indexes, first, count, table);
+    const auto [symbols, indexes] = load_checked(part, first, count, scratch);
     for (uint64_t i = 0; i < count; ++i) {
       const RowView& row = table.rows[index_at(indexes, i)];
       const int32_t symbol = static_cast<int32_t>(symbol_at(symbols, i));

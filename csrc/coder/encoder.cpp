@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/little_endian.h"
+#include "base/varint.h"
 #include "coder/blocks.h"
 #include "coder/parallel.h"
 #include "coder/stream_layout.h"
@@ -72,11 +73,7 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
       const uint64_t size = std::min(kBlock, end - begin);
       end -= size;
       const uint64_t position = end - part_begin;
-      const KernelIndexes indexes =
-          load_indexes(part.indexes, position, size, table.row_count, scratch);
-      const KernelSymbols symbols =
-          load_symbols(part.symbols, position, size, !table.escape, scratch);
-      if (!table.escape) check_symbols_in_rows(symbols, indexes, position, size, table);
+      const auto [symbols, indexes] = load_checked(part, position, size, scratch);
       const EncodeBlock block = {&table, symbols.data, indexes.data, size,
                                  static_cast<uint32_t>((end - first) % lanes.lanes)};
       lanes.escape_count = 0;
@@ -131,7 +128,8 @@ Segment encode_segment(const Message& message, uint64_t first, uint64_t count,
   };
   uint32_t lanes = most;
   while (lanes > 1 && !fits(lanes)) lanes /= 2;
-  return lanes == most ? segment : encode_with_lanes(message, first, count, lanes);
+  if (lanes == most) return segment;
+  return encode_with_lanes(message, first, count, lanes);
 }
 
 // Whether the states of segments of 2^log2_segment symbols cost less than 0.05 % of `payload`

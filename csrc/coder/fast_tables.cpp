@@ -90,8 +90,7 @@ FastTables::FastTables(const TableView& table) {
 void FastTables::build_buckets(const TableView& table, uint32_t precision) {
   const uint32_t bits = view_.bucket_bits;
   const uint32_t scale = precision - table.precision;
-  // Eight entries of slack at the end: vector loads may read a whole line.
-  buckets_.resize(table.row_count * row_entries(bits) + 8);
+  buckets_.resize(table.row_count * row_entries(bits));
   for (uint64_t r = 0; r < table.row_count; ++r) {
     const RowView& row = table.rows[r];
     const uint32_t* cdf = table.cdf + row.cdf_begin;

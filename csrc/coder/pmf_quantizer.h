@@ -7,8 +7,6 @@
 
 namespace fastcoder {
 
-// Largest number of slots of a row, escape included; also 2^16, the largest total.
-inline constexpr uint32_t kMaxSlots = 65536;
 inline constexpr int kMaxPrecision = 16;
 
 // Fills `frequencies` with integers >= 1 that sum to 2^precision and maximize

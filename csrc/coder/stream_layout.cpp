@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/little_endian.h"
+#include "base/varint.h"
 #include "format/params.h"
 
 namespace fastcoder {
@@ -18,11 +19,6 @@ constexpr uint8_t kMagic[2] = {0xFA, 0x57};
 }
 
 }  // namespace
-
-void append_varint(std::vector<uint8_t>& bytes, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<uint8_t>(value | 0x80));
-  bytes.push_back(static_cast<uint8_t>(value));
-}
 
 void ByteReader::require(uint64_t count, const char* what) const {
   if (count <= left()) return;

@@ -9,8 +9,6 @@
 
 namespace fastcoder {
 
-void append_varint(std::vector<uint8_t>& bytes, uint64_t value);
-
 // Takes bytes off the front of a stream. `what` names the field in an error.
 class ByteReader {
  public:

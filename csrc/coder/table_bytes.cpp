@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/varint.h"
 #include "coder/cdf_table.h"
 #include "coder/siphash.h"
 
@@ -21,11 +22,6 @@ namespace {
 constexpr uint8_t kMagic[3] = {'F', 'C', 'T'};
 constexpr uint8_t kVersion = 0;
 constexpr size_t kFingerprintBytes = 8;
-
-void append_varint(std::vector<uint8_t>& bytes, uint32_t value) {
-  for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<uint8_t>(value | 0x80));
-  bytes.push_back(static_cast<uint8_t>(value));
-}
 
 uint32_t zigzag(int32_t value) {
   return (static_cast<uint32_t>(value) << 1) ^ static_cast<uint32_t>(value < 0 ? -1 : 0);
@@ -172,7 +168,7 @@ std::vector<uint8_t> CdfTable::to_bytes() const {
 // Memory for n bytes: cdf holds at most n entries (4 n); a row takes at least 3 bytes and needs 40
 // for its view, offset and slot count (13.4 n); a slot has fewer than 4 buckets of two bytes (8 n);
 // the constructor writes the bytes anew for the fingerprint (at most 4 n with the growth of a
-// vector). Together below kBytesAmplification.
+// vector). Together below 32 n.
 std::shared_ptr<const CdfTable> CdfTable::from_bytes(std::span<const uint8_t> bytes) {
   Reader reader(bytes);
   const Header header = read_header(reader);

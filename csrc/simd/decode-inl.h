@@ -10,7 +10,7 @@
 #include "format/symbol_hash.h"
 #include "simd/generic-inl.h"
 #include "simd/kernel_table.h"
-#include "simd/rows.h"
+#include "simd/vector_lanes.h"
 #include "simd/words.h"
 
 namespace fastcoder::FASTCODER_ISA {
@@ -31,22 +31,14 @@ template <uint32_t kLanes, class Symbol, class Index>
                                       uint64_t open, const uint32_t* values,
                                       Lookup<kLanes>& lookup) {
   const TableView& table = *block.table;
-  const uint32_t shift = Narrow::kPrecision - table.precision;
   for (; open != 0; open &= open - 1) {
     const uint32_t lane = static_cast<uint32_t>(__builtin_ctzll(open));
     const RowView& row = table.rows[RowOf<Index>::at(block.indexes, first + lane)];
-    const uint32_t slot = find_slot(table, row, values[lane] >> shift);
-    const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
-    int64_t symbol = int64_t{row.offset} + slot;
-    if (slot >= row.symbols) {
-      const KernelResult escaped = read_escape(row, lanes, first + lane);
-      if (escaped.status != Status::kOk) return false;
-      symbol = escaped.symbol;
-    }
-    if (symbol != static_cast<Symbol>(symbol)) return false;
-    lookup.remainder[lane] = values[lane] - (cdf[0] << shift);
-    lookup.frequency[lane] = (cdf[1] - cdf[0]) << shift;
-    lookup.symbol[lane] = static_cast<uint32_t>(symbol);
+    const Found found = look_up<Narrow>(table, row, values[lane], lanes);
+    if (found.frequency == 0 || found.symbol != static_cast<Symbol>(found.symbol)) return false;
+    lookup.remainder[lane] = values[lane] - found.start;
+    lookup.frequency[lane] = found.frequency;
+    lookup.symbol[lane] = static_cast<uint32_t>(found.symbol);
   }
   return true;
 }
@@ -69,16 +61,9 @@ bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
   Symbol* symbols = static_cast<Symbol*>(block.symbols);
 
   uint32_t spill[kLanes];
-  for (uint32_t lane = 0; lane < kLanes; ++lane) {
-    spill[lane] = static_cast<uint32_t>(lanes.state[lane]);
-  }
   U32 state[kVectors];
   U32 hash[kVectors];
-  FASTCODER_UNROLL
-  for (uint32_t v = 0; v < kVectors; ++v) {
-    state[v] = Vec::load(spill + v * kWidth);
-    hash[v] = Vec::load(lanes.hash + v * kWidth);
-  }
+  load_vectors(lanes, state, hash);
   GroupWords words(lanes.words, lanes.words_end);
   const uint8_t* cursor = lanes.words;
 
@@ -147,12 +132,7 @@ bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
   }
   if (!words.ready(cursor)) return false;
   lanes.words = words.position(cursor);
-  FASTCODER_UNROLL
-  for (uint32_t v = 0; v < kVectors; ++v) {
-    Vec::store(spill + v * kWidth, state[v]);
-    Vec::store(lanes.hash + v * kWidth, hash[v]);
-  }
-  for (uint32_t lane = 0; lane < kLanes; ++lane) lanes.state[lane] = spill[lane];
+  store_vectors(lanes, state, hash);
   return true;
 }
 

@@ -10,7 +10,7 @@
 #include "format/symbol_hash.h"
 #include "simd/generic-inl.h"
 #include "simd/kernel_table.h"
-#include "simd/rows.h"
+#include "simd/vector_lanes.h"
 
 namespace fastcoder::FASTCODER_ISA {
 namespace {
@@ -47,16 +47,9 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
   const Symbol* symbols = static_cast<const Symbol*>(block.symbols);
 
   uint32_t spill[kLanes];
-  for (uint32_t lane = 0; lane < kLanes; ++lane) {
-    spill[lane] = static_cast<uint32_t>(lanes.state[lane]);
-  }
   U32 state[kVectors];
   U32 hash[kVectors];
-  FASTCODER_UNROLL
-  for (uint32_t v = 0; v < kVectors; ++v) {
-    state[v] = Vec::load(spill + v * kWidth);
-    hash[v] = Vec::load(lanes.hash + v * kWidth);
-  }
+  load_vectors(lanes, state, hash);
   uint8_t* cursor = lanes.cursor;
 
   for (uint64_t i = last; i > first;) {
@@ -105,12 +98,7 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
     }
   }
   lanes.cursor = cursor;
-  FASTCODER_UNROLL
-  for (uint32_t v = 0; v < kVectors; ++v) {
-    Vec::store(spill + v * kWidth, state[v]);
-    Vec::store(lanes.hash + v * kWidth, hash[v]);
-  }
-  for (uint32_t lane = 0; lane < kLanes; ++lane) lanes.state[lane] = spill[lane];
+  store_vectors(lanes, state, hash);
 }
 
 template <class Symbol, class Index>

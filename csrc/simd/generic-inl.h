@@ -37,6 +37,26 @@ struct RowOf<void> {
 template <uint32_t kLanes>
 constexpr uint64_t kAllLanes = ~uint64_t{0} >> (64 - kLanes);
 
+// The first kRoom states and hashes, from EncodeLanes or DecodeLanes to a kernel's own arrays and
+// back.
+template <class Lanes, class State, uint32_t kRoom>
+FASTCODER_ALWAYS_INLINE void load_lanes(const Lanes& lanes, State (&states)[kRoom],
+                                        uint32_t (&hashes)[kRoom]) {
+  for (uint32_t lane = 0; lane < kRoom; ++lane) {
+    states[lane] = static_cast<State>(lanes.state[lane]);
+    hashes[lane] = lanes.hash[lane];
+  }
+}
+
+template <class Lanes, class State, uint32_t kRoom>
+FASTCODER_ALWAYS_INLINE void store_lanes(Lanes& lanes, const State (&states)[kRoom],
+                                         const uint32_t (&hashes)[kRoom]) {
+  for (uint32_t lane = 0; lane < kRoom; ++lane) {
+    lanes.state[lane] = states[lane];
+    lanes.hash[lane] = hashes[lane];
+  }
+}
+
 template <class Width, class Symbol, class Index>
 void encode_generic(const EncodeBlock& block, EncodeLanes& lanes) {
   using State = typename Width::State;
@@ -96,6 +116,28 @@ FASTCODER_ALWAYS_INLINE uint32_t find_slot(const TableView& table, const RowView
   const int64_t symbol = escaped_symbol(escape, row.offset, row.symbols);
   if (symbol < INT32_MIN || symbol > INT32_MAX) return {Status::kEscapeOutOfRange, i, symbol};
   return {Status::kOk, i, symbol};
+}
+
+struct Found {
+  uint32_t start;
+  uint32_t frequency;  // 0 for a fault
+  int64_t symbol;
+};
+
+// What a bucket entry leaves open: crowded buckets and escapes.
+template <class Width>
+[[gnu::noinline]] Found look_up(const TableView& table, const RowView& row, uint32_t value,
+                                DecodeLanes& lanes) {
+  const uint32_t shift = Width::kPrecision - table.precision;
+  const uint32_t slot = find_slot(table, row, value >> shift);
+  const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
+  int64_t symbol = int64_t{row.offset} + slot;
+  if (slot >= row.symbols) {
+    const KernelResult escaped = read_escape(row, lanes, 0);
+    if (escaped.status != Status::kOk) return {0, 0, 0};
+    symbol = escaped.symbol;
+  }
+  return {cdf[0] << shift, (cdf[1] - cdf[0]) << shift, symbol};
 }
 
 template <class Width, class Symbol, class Index>

@@ -25,28 +25,6 @@ FASTCODER_ALWAYS_INLINE bool has_fast_view(const TableView& table) {
   return table.fast != nullptr && narrow_table == (Width::kPrecision == Narrow::kPrecision);
 }
 
-struct Found {
-  uint32_t start;
-  uint32_t frequency;  // 0 for a fault
-  int64_t symbol;
-};
-
-// What a bucket entry leaves open: crowded buckets and escapes.
-template <class Width>
-[[gnu::noinline]] Found look_up(const TableView& table, const RowView& row, uint32_t value,
-                                DecodeLanes& lanes) {
-  const uint32_t shift = Width::kPrecision - table.precision;
-  const uint32_t slot = find_slot(table, row, value >> shift);
-  const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
-  int64_t symbol = int64_t{row.offset} + slot;
-  if (slot >= row.symbols) {
-    const KernelResult escaped = read_escape(row, lanes, 0);
-    if (escaped.status != Status::kOk) return {0, 0, 0};
-    symbol = escaped.symbol;
-  }
-  return {cdf[0] << shift, (cdf[1] - cdf[0]) << shift, symbol};
-}
-
 // Decodes whole groups of symbols [first, last); the first belongs to lane 0. False for a fault:
 // then no lane has changed, but escapes may have been read.
 template <class Width, uint32_t kStep, class Symbol, class Index>
@@ -62,10 +40,7 @@ bool decode_serial(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
   const uint32_t last_lane = kStep < 8 ? kStep - 1 : lanes.lanes - 1;
   State states[kRoom];
   uint32_t hashes[kRoom];
-  for (uint32_t lane = 0; lane < kRoom; ++lane) {
-    states[lane] = static_cast<State>(lanes.state[lane]);
-    hashes[lane] = lanes.hash[lane];
-  }
+  load_lanes(lanes, states, hashes);
   GroupWords words(lanes.words, lanes.words_end);
   const uint8_t* cursor = lanes.words;
 
@@ -107,10 +82,7 @@ bool decode_serial(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
   }
   if (!words.ready(cursor)) return false;
   lanes.words = words.position(cursor);
-  for (uint32_t lane = 0; lane < kRoom; ++lane) {
-    lanes.state[lane] = states[lane];
-    lanes.hash[lane] = hashes[lane];
-  }
+  store_lanes(lanes, states, hashes);
   return true;
 }
 
@@ -125,10 +97,7 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
   const uint32_t last_lane = kStep < 8 ? kStep - 1 : lanes.lanes - 1;
   State states[kRoom];
   uint32_t hashes[kRoom];
-  for (uint32_t lane = 0; lane < kRoom; ++lane) {
-    states[lane] = static_cast<State>(lanes.state[lane]);
-    hashes[lane] = lanes.hash[lane];
-  }
+  load_lanes(lanes, states, hashes);
   uint8_t* cursor = lanes.cursor;
   uint32_t base = 0;  // lane of symbol i
   for (uint64_t i = last; i > first;) {
@@ -164,10 +133,7 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
     }
   }
   lanes.cursor = cursor;
-  for (uint32_t lane = 0; lane < kRoom; ++lane) {
-    lanes.state[lane] = states[lane];
-    lanes.hash[lane] = hashes[lane];
-  }
+  store_lanes(lanes, states, hashes);
 }
 
 // The step as a constant: with fewer than eight lanes it is all of them.
