@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from tqdm import tqdm
 
 from benchmarks.machine import machine
 from fastcoder.torch import load, load_model
-from fastcoder.torch.evaluation import evaluate
+from fastcoder.torch.evaluation import compare, evaluate
 from fastcoder.torch.images import find_images, read_rgb
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,12 +30,6 @@ OTHERS: dict[str, dict[str, Any]] = {
     "JPEG": {"subsampling": "4:2:0", "optimize": True},
     "WEBP": {"method": 6},
 }
-
-
-def psnr(image: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """PSNR in dB of 8-bit RGB."""
-    mse = float(np.mean((image.astype(np.float64) - original) ** 2))
-    return 10 * math.log10(255**2 / mse) if mse else math.inf
 
 
 def best_of(
@@ -52,7 +45,7 @@ def best_of(
         data = buffer.getvalue()
         if len(data) <= size or quality == 1:
             with Image.open(io.BytesIO(data)) as image:
-                found = len(data), psnr(np.asarray(image.convert("RGB")), original)
+                found = len(data), compare(np.asarray(image.convert("RGB")), original).psnr
             low = quality + 1
         else:
             high = quality - 1

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import math
 import statistics
 import subprocess
 import sys
@@ -28,11 +27,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pytorch_msssim import ms_ssim
 
 import fastcoder as fc
 from fastcoder.container import unpack
 from fastcoder.torch import ImageCodec, Latents, load, load_model
+from fastcoder.torch.evaluation import compare
 from fastcoder.torch.images import read_rgb
 
 HERE = Path(__file__).resolve().parent
@@ -64,12 +63,8 @@ class Measured:
 
 def measure(rgb: NDArray[np.uint8], original: NDArray[np.uint8], size: int) -> Measured:
     """PSNR and MS-SSIM of 8-bit RGB against the original."""
-    mse = float(np.mean((rgb.astype(np.float64) - original) ** 2))
-    pair = [torch.from_numpy(a.copy()).permute(2, 0, 1)[None].float() for a in (rgb, original)]
-    # Five scales of an 11-tap window need a side of more than 160 pixels.
-    large = min(rgb.shape[:2]) > 160
-    similarity = float(ms_ssim(*pair, data_range=255)) if large else math.nan
-    return Measured(rgb, size, 10 * math.log10(255**2 / mse) if mse else math.inf, similarity)
+    quality = compare(rgb, original)
+    return Measured(rgb, size, quality.psnr, quality.ms_ssim)
 
 
 def seconds(function: Callable[[], Any], runs: int) -> float:

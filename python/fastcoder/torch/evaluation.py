@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_msssim import ms_ssim
-from torch import Tensor
 
 from fastcoder.errors import FastcoderError
 from fastcoder.torch.codecs import ImageCodec
@@ -140,12 +140,11 @@ def evaluate_image(model: ImageCodec, pixels: NDArray[np.uint8], name: str) -> E
         reading = time.perf_counter()
         image = model.decompress(path.read_bytes())
     decoded = time.perf_counter()
-    restored = (image.cpu() * 255).round().clamp(0, 255)
+    restored = (image.cpu() * 255).round().byte().permute(1, 2, 0).numpy()
+    quality = compare(restored, pixels)
     with torch.inference_mode():
         batch = original[None].to(image.device)
         estimated = float(model(batch, "round").bits())
-    target = original * 255
-    mse = float((restored.double() - target.double()).square().mean())
     height, width = pixels.shape[:2]
     return EvaluationRow(
         name=name,
@@ -153,8 +152,8 @@ def evaluate_image(model: ImageCodec, pixels: NDArray[np.uint8], name: str) -> E
         width=width,
         file_bytes=size,
         bpp=8 * size / (height * width),
-        psnr=10 * math.log10(255**2 / mse) if mse else math.inf,
-        ms_ssim=_ms_ssim(restored, target),
+        psnr=quality.psnr,
+        ms_ssim=quality.ms_ssim,
         estimated_bits=estimated,
         coded_bits=sum(part.bits() for part in latents.parts),
         encode_seconds=encoded - started,
@@ -162,10 +161,24 @@ def evaluate_image(model: ImageCodec, pixels: NDArray[np.uint8], name: str) -> E
     )
 
 
-def _ms_ssim(image: Tensor, target: Tensor) -> float:
-    if min(image.shape[-2:]) <= _MS_SSIM_SIDE:
-        return math.nan
-    return float(ms_ssim(image[None], target[None], data_range=255))
+class Quality(NamedTuple):
+    """How near an image is to its original: PSNR in dB (inf if equal), and MS-SSIM.
+
+    MS-SSIM is NaN for an image with a side of at most 160 pixels.
+    """
+
+    psnr: float
+    ms_ssim: float
+
+
+def compare(image: NDArray[np.uint8], original: NDArray[np.uint8]) -> Quality:
+    """Compares two images, uint8 (H, W, 3)."""
+    mse = float(np.mean((image.astype(np.float64) - original) ** 2))
+    psnr = 10 * math.log10(255**2 / mse) if mse else math.inf
+    if min(image.shape[:2]) <= _MS_SSIM_SIDE:
+        return Quality(psnr, math.nan)
+    pair = [torch.from_numpy(a.copy()).permute(2, 0, 1)[None].float() for a in (image, original)]
+    return Quality(psnr, float(ms_ssim(*pair, data_range=255)))
 
 
 def _named(folder: Path) -> Iterator[tuple[Path, str]]:

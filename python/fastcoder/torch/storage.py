@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import importlib.resources
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors import safe_open as _safe_open
 from safetensors.torch import save as _save
 
+from fastcoder.container import write_atomically
 from fastcoder.errors import ArgumentError, TableError
 from fastcoder.torch.codecs import CODECS, ImageCodec
 from fastcoder.torch.codecs.latents import CodecTables
@@ -78,13 +78,7 @@ def save_model(
     for name, array in stored.tables.to_arrays().items():
         tensors[name] = torch.from_numpy(np.array(array))
     data = _save(tensors, metadata={**(metadata or {}), **own})
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, data, overwrite=True)
     return stored
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import io
 import math
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from fastcoder.container import write_atomically
 from fastcoder.errors import ArgumentError
 from fastcoder.torch.codecs import CODECS, ImageCodec
 from fastcoder.torch.codecs.base import CodecOutput, LatentMode
@@ -112,7 +113,9 @@ class Trainer:
                 for name, value in dataclasses.asdict(self.config).items()
             },
         }
-        write_atomically(self.checkpoint_path, state)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_atomically(self.checkpoint_path, buffer.getvalue(), overwrite=True)
 
     def export(self) -> None:
         """Writes the averaged weights with their tables to out/model.safetensors."""
@@ -250,19 +253,6 @@ def rate_distortion(output: CodecOutput, target: Tensor, lmbda: float) -> dict[s
 def psnr(mse: float) -> float:
     """Peak signal-to-noise ratio in dB of values in [0, 1]."""
     return -10 * math.log10(max(mse, 1e-12))
-
-
-def write_atomically(path: Path, state: dict[str, Any]) -> None:
-    """Saves with torch.save beside `path`, then renames: a reader sees the old or the new file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_checkpoint(path: Path, config: TrainConfig) -> dict[str, Any]:
