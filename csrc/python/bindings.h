@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every file of this folder needs: typed views of arrays, and the names of the others' bind_*.
+// No other folder includes pybind11. One file per subject; each of its functions accepts arrays
+// that python/fastcoder/_arrays.py made contiguous, takes typed views, releases the GIL, calls the
+// core, and wraps the result. Releasing the GIL is safe: all Python objects were turned into spans
+// before, are kept alive by the caller's references, and nothing in coder/ touches a Python object.
+// A thread that writes to an array meanwhile gets some symbols or an error: what is checked is
+// copied before.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "coder/cdf_table.h"
+#include "coder/spans.h"
+
+namespace fastcoder {
+
+namespace py = pybind11;
+
+using TablePtr = std::shared_ptr<CdfTable>;
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+[[noreturn]] void throw_type(const char* argument, const std::string& found, const char* expected);
+
+SymbolSpan symbol_span(const py::array& array);
+MutableSymbolSpan mutable_symbol_span(py::array& array);
+IndexSpan index_span(const std::optional<py::array>& array);
+std::span<const uint8_t> byte_span(const py::bytes& bytes);
+
+inline uint64_t element_count(const py::array& array) {
+  return static_cast<uint64_t>(array.size());
+}
+
+template <class T>
+std::span<const T> array_span(const Array<T>& array) {
+  return {array.data(), static_cast<size_t>(array.size())};
+}
+
+// Throws unless there are no indexes, or as many as symbols.
+void check_counts(const std::optional<py::array>& indexes, uint64_t count);
+
+Part make_part(const py::array& symbols, const std::optional<py::array>& indexes,
+               const CdfTable& table);
+
+py::bytes to_python(const std::vector<uint8_t>& bytes);
+
+void bind_tables(py::module_& m);
+void bind_coding(py::module_& m);
+void bind_scales(py::module_& m);
+
+}  // namespace fastcoder

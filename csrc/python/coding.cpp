@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encode, decode, push, pull and cost, for Python.
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "coder/cost.h"
+#include "coder/decoder.h"
+#include "coder/encoder.h"
+#include "coder/parallel.h"
+#include "python/bindings.h"
+
+namespace fastcoder {
+namespace {
+
+py::bytes encode(const py::array& symbols, const std::optional<py::array>& indexes,
+                 const TablePtr& table, uint32_t lanes, uint64_t segment, unsigned threads) {
+  const Part part = make_part(symbols, indexes, *table);
+  std::vector<uint8_t> bytes;
+  {
+    const py::gil_scoped_release release;
+    bytes = encode_one_shot(part, {lanes, segment, threads, false});
+  }
+  return to_python(bytes);
+}
+
+void check_stream(const py::bytes& stream, const TablePtr& table, uint64_t count) {
+  check_one_shot(byte_span(stream), *table, count);
+}
+
+void decode(const py::bytes& stream, const std::optional<py::array>& indexes, const TablePtr& table,
+            py::array& out, unsigned threads) {
+  check_counts(indexes, element_count(out));
+  const auto bytes = byte_span(stream);
+  const IndexSpan rows = index_span(indexes);
+  const MutableSymbolSpan symbols = mutable_symbol_span(out);
+  const uint64_t count = element_count(out);
+  const py::gil_scoped_release release;
+  decode_one_shot(bytes, *table, rows, count, symbols, threads);
+}
+
+// Runs `task(i)` for many messages; an error says which one it is about.
+template <class Task>
+void for_messages(uint64_t count, unsigned threads, Task&& task) {
+  parallel_for(count, threads, [&](uint64_t i) {
+    try {
+      task(i);
+    } catch (const Error& error) {
+      throw Error(error.kind(), std::string(error.what()) + " (message " + std::to_string(i) + ")");
+    }
+  });
+}
+
+void check_lengths(const char* name, size_t found, size_t expected) {
+  if (found == expected) return;
+  throw Error(ErrorKind::kValue, std::string("len(") + name + ") = " + std::to_string(found) +
+                                     ", expected " + std::to_string(expected));
+}
+
+using OptionalArrays = std::vector<std::optional<py::array>>;
+
+std::vector<py::bytes> encode_many(const std::vector<py::array>& symbols,
+                                   const OptionalArrays& indexes, const TablePtr& table,
+                                   uint32_t lanes, uint64_t segment, unsigned threads) {
+  check_lengths("indexes", indexes.size(), symbols.size());
+  std::vector<Part> parts;
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    parts.push_back(make_part(symbols[i], indexes[i], *table));
+  }
+  std::vector<std::vector<uint8_t>> streams(parts.size());
+  {
+    const py::gil_scoped_release release;
+    for_messages(parts.size(), threads, [&](uint64_t i) {
+      streams[i] = encode_one_shot(parts[i], {lanes, segment, 1, false});
+    });
+  }
+  std::vector<py::bytes> result;
+  for (const auto& stream : streams) result.push_back(to_python(stream));
+  return result;
+}
+
+void decode_many(const std::vector<py::bytes>& streams, const OptionalArrays& indexes,
+                 const TablePtr& table, std::vector<py::array> out, unsigned threads) {
+  check_lengths("indexes", indexes.size(), streams.size());
+  check_lengths("out", out.size(), streams.size());
+  std::vector<std::span<const uint8_t>> bytes;
+  std::vector<IndexSpan> rows;
+  std::vector<MutableSymbolSpan> symbols;
+  std::vector<uint64_t> counts;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    check_counts(indexes[i], element_count(out[i]));
+    bytes.push_back(byte_span(streams[i]));
+    rows.push_back(index_span(indexes[i]));
+    symbols.push_back(mutable_symbol_span(out[i]));
+    counts.push_back(element_count(out[i]));
+  }
+  const py::gil_scoped_release release;
+  for_messages(streams.size(), threads, [&](uint64_t i) {
+    decode_one_shot(bytes[i], *table, rows[i], counts[i], symbols[i], 1);
+  });
+}
+
+// A decoder and the bytes and tables that it borrows.
+class PyDecoder {
+ public:
+  explicit PyDecoder(py::bytes stream) : stream_(std::move(stream)), decoder_(byte_span(stream_)) {}
+
+  void pull(const std::optional<py::array>& indexes, const TablePtr& table, py::array& out) {
+    check_counts(indexes, element_count(out));
+    const IndexSpan rows = index_span(indexes);
+    const MutableSymbolSpan symbols = mutable_symbol_span(out);
+    const uint64_t count = element_count(out);
+    const py::gil_scoped_release release;
+    decoder_.pull(*table, rows, count, symbols);
+  }
+
+  void finish() const {
+    const py::gil_scoped_release release;
+    decoder_.finish();
+  }
+
+ private:
+  py::bytes stream_;
+  Decoder decoder_;
+};
+
+void push(Encoder& encoder, const py::array& symbols, const std::optional<py::array>& indexes,
+          const TablePtr& table) {
+  const Part part = make_part(symbols, indexes, *table);
+  const py::gil_scoped_release release;
+  encoder.push(table, part.symbols, part.indexes, part.count);
+}
+
+py::bytes finish_encoder(const Encoder& encoder, uint32_t lanes, uint64_t segment, unsigned threads,
+                         bool check) {
+  std::vector<uint8_t> bytes;
+  {
+    const py::gil_scoped_release release;
+    bytes = encoder.finish({lanes, segment, threads, check});
+  }
+  return to_python(bytes);
+}
+
+double cost_of(const py::array& symbols, const std::optional<py::array>& indexes,
+               const TablePtr& table) {
+  const Part part = make_part(symbols, indexes, *table);
+  const py::gil_scoped_release release;
+  return cost(part);
+}
+
+}  // namespace
+
+void bind_coding(py::module_& m) {
+  m.def("encode", &encode, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
+        py::arg("lanes"), py::arg("segment"), py::arg("threads"));
+  m.def("decode", &decode, py::arg("stream"), py::arg("indexes"), py::arg("table"), py::arg("out"),
+        py::arg("threads"));
+  m.def("check_stream", &check_stream, py::arg("stream"), py::arg("table"), py::arg("count"));
+  m.def("encode_many", &encode_many, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
+        py::arg("lanes"), py::arg("segment"), py::arg("threads"));
+  m.def("decode_many", &decode_many, py::arg("streams"), py::arg("indexes"), py::arg("table"),
+        py::arg("out"), py::arg("threads"));
+  m.def("cost", &cost_of, py::arg("symbols"), py::arg("indexes"), py::arg("table"));
+
+  py::class_<Encoder>(m, "Encoder")
+      .def(py::init<>())
+      .def("push", &push, py::arg("symbols"), py::arg("indexes"), py::arg("table"))
+      .def("finish", &finish_encoder, py::arg("lanes"), py::arg("segment"), py::arg("threads"),
+           py::arg("check"));
+  m.def(
+      "check_options",
+      [](uint32_t lanes, uint64_t segment) { check_options({lanes, segment, 1, false}); },
+      py::arg("lanes"), py::arg("segment"));
+  py::class_<PyDecoder>(m, "Decoder")
+      .def(py::init<py::bytes>(), py::arg("stream"))
+      .def("pull", &PyDecoder::pull, py::arg("indexes"), py::arg("table"), py::arg("out"))
+      .def("finish", &PyDecoder::finish);
+}
+
+}  // namespace fastcoder
