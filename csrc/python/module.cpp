@@ -41,6 +41,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   });
   bind_tables(m);
   bind_coding(m);
+  bind_streaming(m);
   bind_scales(m);
   m.def("available_isas", &available_isas);
   m.def("active_isa", [] { return std::string(active_kernels().name); });
