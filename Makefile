@@ -21,14 +21,14 @@ STAMP := $(VENV)/.done
 CMAKE := $(BIN)/cmake -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
 
 SOURCES := $(shell find csrc python -type f ! -name '*.pyc')
-CPP_FILES := $(shell find csrc tests -name '*.h' -o -name '*.cpp')
+CPP_FILES := $(shell find csrc tests benchmarks -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench clean distclean
+.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench bench-kernels clean distclean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # ---- environment -----------------------------------------------------------------------------
 # pip 25.1 is the first that installs dependency groups.
@@ -106,6 +106,11 @@ demo: $(STAMP)/package ## compress a photograph, decompress it, print and draw w
 
 bench: $(STAMP)/package $(STAMP)/tools ## time the coder; results are JSON and a table
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-kernels: $(STAMP)/build ## cycles per symbol of every kernel, without Python
+	$(CMAKE) -B build/bench -DFASTCODER_BUILD_BENCHMARKS=ON
+	$(BIN)/cmake --build build/bench --target bench_kernels
+	build/bench/benchmarks/cpp/bench_kernels --json build/bench_kernels.json $(BENCH_ARGS)
 
 clean: ## remove builds and caches
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
