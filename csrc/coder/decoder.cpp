@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/little_endian.h"
 #include "coder/blocks.h"
-#include "coder/parallel.h"
+#include "coder/thread_pool.h"
 #include "format/params.h"
 #include "format/symbol_hash.h"
 #include "simd/dispatch.h"

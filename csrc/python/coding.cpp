@@ -9,7 +9,7 @@
 #include "coder/cost.h"
 #include "coder/decoder.h"
 #include "coder/encoder.h"
-#include "coder/parallel.h"
+#include "coder/thread_pool.h"
 #include "python/bindings.h"
 
 namespace fastcoder {

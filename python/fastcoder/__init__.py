@@ -43,9 +43,12 @@ from .scales import scale_table as scale_table
 from .streaming import Decoder as Decoder
 from .streaming import Encoder as Encoder
 from .tables import CdfTable as CdfTable
+from .threads import get_threads as get_threads
+from .threads import set_threads as set_threads
 
-# A wrong FASTCODER_ISA is an error now, not at the first coded symbol.
+# A wrong FASTCODER_ISA or FASTCODER_THREADS is an error now, not at the first coded symbol.
 isa.active()
+get_threads()
 
 __all__ = [
     "DEFAULT_SCALE_LEVELS",
@@ -69,7 +72,9 @@ __all__ = [
     "decode_many",
     "encode",
     "encode_many",
+    "get_threads",
     "isa",
     "scale_indexes",
     "scale_table",
+    "set_threads",
 ]

@@ -16,7 +16,6 @@ from ._arrays import (
     as_bytes,
     as_count,
     as_indexes,
-    as_integer,
     as_sequence,
     as_shape,
     as_symbols,
@@ -24,18 +23,18 @@ from ._arrays import (
 )
 from .errors import ArgumentError, ArgumentTypeError, ShapeError
 from .tables import CdfTable
+from .threads import as_threads
 
 __all__ = ["cost", "decode", "decode_many", "encode", "encode_many"]
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
-_MOST_THREADS = 1024
 
 
 def encode(
     symbols: ArrayInput,
     indexes: ArrayInput | None,
     table: CdfTable,
-    threads: SupportsIndex = 1,
+    threads: SupportsIndex | None = None,
     *,
     lanes: SupportsIndex | None = None,
     segment: SupportsIndex | None = None,
@@ -53,7 +52,8 @@ def encode(
         indexes: uint8, uint16, int32 or int64, in ``[0, table.rows)``, same shape as ``symbols``;
             or None for a table of one row.
         table: Quantized rows. The decoder needs an equal table.
-        threads: Segments of a large message are spread over so many threads.
+        threads: Segments of a large message are spread over so many threads, 1 to 1024; 0 means
+            one per processor, None what :func:`fastcoder.get_threads` says (1 unless changed).
         lanes: 1, 2, 4, 8, 16 or 32 states that take turns; chosen by the size of the result.
         segment: Symbols per independently decodable segment, a power of two >= 16; chosen likewise.
 
@@ -74,7 +74,7 @@ def encode(
         [-1, 0, 0, 1000]
     """
     values, rows, native = _coding_arguments(symbols, indexes, table)
-    return _core.encode(values, rows, native, *_options(lanes, segment), _threads(threads))
+    return _core.encode(values, rows, native, *_options(lanes, segment), as_threads(threads))
 
 
 def decode(
@@ -82,7 +82,7 @@ def decode(
     indexes: ArrayInput | None,
     table: CdfTable,
     dtype: DTypeLike = np.int32,
-    threads: SupportsIndex = 1,
+    threads: SupportsIndex | None = None,
     *,
     shape: Shape | None = None,
 ) -> NDArray[Any]:
@@ -93,7 +93,8 @@ def decode(
         indexes: As given to :func:`encode`; or None for a table of one row.
         table: Equal to the encoder's.
         dtype: Of the result: int8, int16, int32, int64, uint8, uint16 or uint32.
-        threads: Segments of a large stream are spread over so many threads.
+        threads: Segments of a large stream are spread over so many threads; as for
+            :func:`encode`.
         shape: Of the result if ``indexes`` is None.
 
     Returns:
@@ -108,7 +109,7 @@ def decode(
     data = as_bytes(stream, "stream")
     _check_claim(data, indexes, table, shape)
     rows, out = _decoding_arguments(indexes, table, dtype, shape, None)
-    _core.decode(data, rows, table._native, out, _threads(threads))
+    _core.decode(data, rows, table._native, out, as_threads(threads))
     return out
 
 
@@ -116,7 +117,7 @@ def encode_many(
     symbols: Sequence[ArrayInput],
     indexes: Sequence[ArrayInput | None] | None,
     table: CdfTable,
-    threads: SupportsIndex = 1,
+    threads: SupportsIndex | None = None,
     *,
     lanes: SupportsIndex | None = None,
     segment: SupportsIndex | None = None,
@@ -127,7 +128,7 @@ def encode_many(
         symbols: One array per message.
         indexes: One array, or None, per message; or None for all of them.
         table: Shared by all messages.
-        threads: Messages are spread over so many threads.
+        threads: Messages are spread over so many threads; as for :func:`encode`.
         lanes: As for :func:`encode`.
         segment: As for :func:`encode`.
 
@@ -145,7 +146,7 @@ def encode_many(
         [rows for _, rows, _ in arguments],
         _native(table),
         *_options(lanes, segment),
-        _threads(threads),
+        as_threads(threads),
     )
 
 
@@ -154,7 +155,7 @@ def decode_many(
     indexes: Sequence[ArrayInput | None] | None,
     table: CdfTable,
     dtype: DTypeLike = np.int32,
-    threads: SupportsIndex = 1,
+    threads: SupportsIndex | None = None,
     *,
     shapes: Sequence[Shape] | None = None,
 ) -> list[NDArray[Any]]:
@@ -165,7 +166,7 @@ def decode_many(
         indexes: One array, or None, per message; or None for all of them.
         table: Shared by all messages.
         dtype: Of the results.
-        threads: Messages are spread over so many threads.
+        threads: Messages are spread over so many threads; as for :func:`encode`.
         shapes: One shape per message where ``indexes`` is None.
 
     Returns:
@@ -188,7 +189,7 @@ def decode_many(
         [rows for rows, _ in arguments],
         _native(table),
         out,
-        _threads(threads),
+        as_threads(threads),
     )
     return out
 
@@ -222,10 +223,6 @@ def _native(table: CdfTable) -> _core.CdfTable:
     if not isinstance(table, CdfTable):
         raise ArgumentTypeError(f"type(table) = {type(table).__name__}, expected CdfTable")
     return table._native
-
-
-def _threads(value: SupportsIndex) -> int:
-    return as_count(as_integer(value, "threads"), "threads", 1, _MOST_THREADS)
 
 
 def _options(lanes: SupportsIndex | None, segment: SupportsIndex | None) -> tuple[int, int]:

@@ -16,9 +16,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from ._arrays import ArrayInput, as_bytes, as_flag
-from .coding import Shape, _coding_arguments, _decoding_arguments, _options, _threads
+from .coding import Shape, _coding_arguments, _decoding_arguments, _options
 from .errors import ArgumentError
 from .tables import CdfTable
+from .threads import as_threads
 
 __all__ = ["Decoder", "Encoder"]
 
@@ -74,11 +75,11 @@ class Encoder:
         with self._lock:
             self._open().push(*arguments)
 
-    def finish(self, threads: SupportsIndex = 1) -> bytes:
+    def finish(self, threads: SupportsIndex | None = None) -> bytes:
         """Code everything that was pushed and end the encoder.
 
         Args:
-            threads: Segments of a large message are spread over so many threads.
+            threads: As for :func:`fastcoder.encode`.
 
         Returns:
             The stream, for :class:`Decoder`.
@@ -86,7 +87,7 @@ class Encoder:
         Raises:
             ArgumentError: If the encoder is finished already.
         """
-        count = _threads(threads)
+        count = as_threads(threads)
         with self._lock:
             stream = self._open().finish(*self._options, count, self._check)
             self._native = None

@@ -28,9 +28,11 @@ CONTRACT = {
     "decode_many",
     "encode",
     "encode_many",
+    "get_threads",
     "isa",
     "scale_indexes",
     "scale_table",
+    "set_threads",
 }
 
 

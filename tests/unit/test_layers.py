@@ -25,7 +25,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.errors",),
     ("fastcoder._core",),
     ("fastcoder._arrays", "fastcoder.isa"),
-    ("fastcoder.scales", "fastcoder.tables"),
+    ("fastcoder.scales", "fastcoder.tables", "fastcoder.threads"),
     ("fastcoder.coding",),
     ("fastcoder.container", "fastcoder.streaming"),
     ("fastcoder",),

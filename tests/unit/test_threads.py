@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,3 +173,243 @@ def test_indexes_that_change_during_a_call_give_an_error_or_symbols(isa, what):
     legal = {"symbols", "IndexRangeError", "CorruptStreamError", "TruncatedStreamError"}
     assert outcomes
     assert outcomes <= legal
+
+
+# --- how many ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def default_threads():
+    former = fc.get_threads()
+    yield
+    fc.set_threads(former)
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a process of its own; one that hangs fails."""
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_set_threads_is_what_calls_without_a_number_use(default_threads):
+    symbols, indexes = message(6)
+    expected = fc.encode(symbols, indexes, TABLE, segment=64)
+    for threads in (1, 2, 1024):
+        fc.set_threads(threads)
+        assert fc.get_threads() == threads
+    fc.set_threads(3)
+    assert fc.encode(symbols, indexes, TABLE, None, segment=64) == expected
+    assert fc.encode_many([symbols], [indexes], TABLE, segment=64) == [expected]
+    np.testing.assert_array_equal(fc.decode(expected, indexes, TABLE), symbols)
+    fc.set_threads(0)
+    expected_count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    assert fc.get_threads() >= min(expected_count, 1024)
+    assert fc.encode(symbols, indexes, TABLE, threads=0, segment=64) == expected
+
+
+def test_a_number_of_threads_outside_its_interval_is_an_error(default_threads):
+    symbols, indexes = message(7, 100)
+    stream = fc.encode(symbols, indexes, TABLE)
+    calls = [
+        fc.set_threads,
+        lambda threads: fc.encode(symbols, indexes, TABLE, threads),
+        lambda threads: fc.decode(stream, indexes, TABLE, threads=threads),
+        lambda threads: fc.encode_many([symbols], [indexes], TABLE, threads),
+        lambda threads: fc.decode_many([stream], [indexes], TABLE, threads=threads),
+        lambda threads: fc.Encoder().finish(threads),
+    ]
+    for call in calls:
+        for wrong in (-1, 1025, 2**70):
+            with pytest.raises(fc.ArgumentError) as caught:
+                call(wrong)
+            assert parse_error(caught.value) == ("threads", "", str(wrong))
+        for wrong in (1.0, "2", True):
+            with pytest.raises(fc.ArgumentTypeError, match="threads"):
+                call(wrong)
+    with pytest.raises(fc.ArgumentTypeError):
+        fc.set_threads(None)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("", "1"), ("1", "1"), ("7", "7"), ("1024", "1024"), ("0", str(fc._core.processor_count()))],
+)
+def test_environment_variable_sets_the_default(value, expected):
+    code = "import fastcoder; print(fastcoder.get_threads())"
+    done = run_python(code, FASTCODER_THREADS=value)
+    assert done.stdout.strip() == expected, done.stderr
+
+
+@pytest.mark.parametrize("value", ["1025", "-1", "two", "2 ", "1.0", "4294967297", "\u2082"])
+def test_wrong_environment_variable_is_an_error_of_the_import(value):
+    done = run_python("import fastcoder", FASTCODER_THREADS=value)
+    assert done.returncode == 1
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("fastcoder.errors.ArgumentError: FASTCODER_THREADS = '")
+    assert line.endswith("', expected 0 <= threads <= 1024")
+
+
+# --- the pool ------------------------------------------------------------------------------------
+
+POOL_CODE = """
+import os, sys, threading
+import numpy as np
+import fastcoder as fc
+table = fc.CdfTable.from_pmf([[0.25, 0.5, 0.25]], offsets=[-1])
+symbols = (np.arange(20_000) * 7 % 3 - 1).astype(np.int32)
+expected = fc.encode(symbols, None, table, segment=64)
+threads_before = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+def code(threads=4):
+    assert fc.encode(symbols, None, table, threads, segment=64) == expected
+    decoded = fc.decode(expected, None, table, threads=threads, shape=symbols.size)
+    assert (decoded == symbols).all()
+"""
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc here")
+
+
+@needs_proc
+def test_threads_start_when_they_are_needed_and_are_kept():
+    done = run_python(
+        POOL_CODE
+        + """
+def threads():
+    return len(os.listdir("/proc/self/task")) - threads_before
+for _ in range(20): code(1)
+seen = [threads()]
+for number in (4, 4, 2, 4, 6, 3):
+    code(number)
+    seen.append(threads())
+print(seen)
+"""
+    )
+    assert done.stdout.strip() == "[0, 3, 3, 3, 3, 5, 5]", done.stderr
+
+
+@needs_fork
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_forked_child_codes_with_threads(warm):
+    """Also a child's child, and while other threads of the parent are in the pool."""
+    done = run_python(
+        POOL_CODE
+        + f"""
+if {warm}: code()
+stop = threading.Event()
+def busy():
+    while not stop.is_set(): code()
+others = [threading.Thread(target=busy, daemon=True) for _ in range(2)]
+if {warm}:
+    for other in others: other.start()
+failed = 0
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        code()
+        grandchild = os.fork()
+        code()
+        if grandchild == 0: os._exit(0)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
+    code()
+    failed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+stop.set()
+print("failed", failed)
+"""
+    )
+    assert done.stdout.strip() == "failed 0", done.stderr
+
+
+@needs_fork
+def test_multiprocessing_with_fork_codes_with_threads():
+    done = run_python(
+        POOL_CODE
+        + """
+import multiprocessing
+def work(number):
+    code(1 + number % 4)
+    return number
+code()
+with multiprocessing.get_context("fork").Pool(3) as pool:
+    print(pool.map(work, range(12)) == list(range(12)))
+"""
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
+@pytest.mark.parametrize("how", ["main", "sys.exit", "atexit"])
+def test_the_interpreter_ends_whatever_the_pool_does(how):
+    ends = {
+        "main": "code()",
+        "sys.exit": "code(); sys.exit(0)",
+        "atexit": "import atexit; atexit.register(code)",
+    }
+    done = run_python(POOL_CODE + ends[how])
+    assert done.returncode == 0, done.stderr
+
+
+@needs_fork
+def test_a_daemon_codes_with_threads():
+    """Forked twice, without a terminal, its parent gone."""
+    done = run_python(
+        POOL_CODE
+        + """
+code()
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.close(reader)
+        code()
+        os.write(writer, b"coded")
+    os._exit(0)
+os.wait()
+os.close(writer)
+print(os.read(reader, 100).decode())
+"""
+    )
+    assert done.stdout.strip() == "coded", done.stderr
+
+
+@needs_proc
+def test_signals_go_to_the_program_and_not_to_the_pool():
+    """A thread of the pool that took a signal would leave the main one asleep in its call."""
+    done = run_python(
+        POOL_CODE
+        + """
+import signal
+code()
+tasks = [task for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
+blocked = [line for task in tasks for line in open(f"/proc/self/task/{task}/status")
+           if line.startswith("SigBlk")]
+alarm = 1 << (signal.SIGALRM - 1)
+print(sum(int(line.split()[1], 16) & alarm != 0 for line in blocked) >= 3)
+"""
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_concurrent_callers_get_their_own_errors(isa):
+    """Many calls are in the pool at once, right and wrong ones."""
+    good = [message(seed, 3000) for seed in range(4)]
+    streams = [fc.encode(*part, TABLE, segment=32) for part in good]
+
+    def work(number: int) -> None:
+        symbols, indexes = good[number % 4]
+        wrong = indexes.copy()
+        wrong[[10 * number + 1, 2900]] = 3
+        for threads in (2, 5):
+            with pytest.raises(fc.IndexRangeError) as caught:
+                fc.encode(symbols, wrong, TABLE, threads, segment=32)
+            assert parse_error(caught.value) == ("indexes", f"[{10 * number + 1}]", "3")
+            assert fc.encode(symbols, indexes, TABLE, threads, segment=32) == streams[number % 4]
+            decoded = fc.decode(streams[number % 4], indexes, TABLE, threads=threads)
+            np.testing.assert_array_equal(decoded, symbols)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(48)))
