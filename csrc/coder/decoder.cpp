@@ -107,6 +107,55 @@ void SegmentDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint6
   }
 }
 
+namespace {
+
+// What a kernel changes in the lanes, to put it back: of the lanes in use alone, because a copy of
+// all of them takes longer than a small pull.
+class LanesBefore {
+ public:
+  explicit LanesBefore(const DecodeLanes& lanes)
+      : words_(lanes.words), escape_position_(lanes.escapes.position) {
+    for (uint32_t lane = 0; lane < lanes.lanes; ++lane) {
+      state_[lane] = lanes.state[lane];
+      hash_[lane] = lanes.hash[lane];
+    }
+  }
+
+  void put_back(DecodeLanes& lanes) const {
+    for (uint32_t lane = 0; lane < lanes.lanes; ++lane) {
+      lanes.state[lane] = state_[lane];
+      lanes.hash[lane] = hash_[lane];
+    }
+    lanes.words = words_;
+    lanes.escapes.position = escape_position_;
+  }
+
+ private:
+  uint64_t state_[kMaxLanes];
+  uint32_t hash_[kMaxLanes];
+  const uint8_t* words_;
+  uint64_t escape_position_;
+};
+
+}  // namespace
+
+void SegmentDecoder::pull_block(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
+                                const MutableSymbolSpan& symbols) {
+  const TableView& view = table.coding_view();
+  BlockScratch scratch;
+  const KernelIndexes rows = load_indexes(indexes, 0, count, view.row_count, scratch);
+  const LanesBefore before(lanes_);
+  const DecodeBlock block = {&view, rows.data, symbols.data, count,
+                             static_cast<uint32_t>(count_ & (lanes_.lanes - 1))};
+  const KernelSymbolType type = kernel_output_type(symbols.type);
+  const KernelResult result = active_kernels().decode[wide_][type][rows.type](block, lanes_);
+  if (result.status != Status::kOk) {
+    before.put_back(lanes_);
+    throw_result(result, 0, symbols.type);
+  }
+  count_ += count;
+}
+
 uint32_t SegmentDecoder::finish(uint32_t hash) const {
   if (count_ < lanes_.lanes) {
     throw Error(ErrorKind::kCorrupt, "lanes = " + std::to_string(lanes_.lanes) +
@@ -138,6 +187,16 @@ uint32_t SegmentDecoder::finish(uint32_t hash) const {
 
 void Decoder::pull(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                    const MutableSymbolSpan& symbols) {
+  const bool inside = in_segment_ && count <= walker_.segment_symbols() - segment_.count();
+  if (!inside || count == 0 || count > kBlock || !is_kernel_type(symbols.type)) {
+    return pull_slowly(table, indexes, count, symbols);
+  }
+  check_width(table, walker_.wide());
+  segment_.pull_block(table, indexes, count, symbols);
+}
+
+void Decoder::pull_slowly(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
+                          const MutableSymbolSpan& symbols) {
   const Decoder snapshot = *this;
   try {
     pull_unguarded(table, indexes, count, symbols);

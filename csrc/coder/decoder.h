@@ -38,6 +38,11 @@ class SegmentDecoder {
   void pull(const CdfTable& table, const IndexSpan& indexes, uint64_t first, uint64_t count,
             const MutableSymbolSpan& symbols);
 
+  // The same for count <= kBlock symbols of a type that kernels write. If it throws, nothing has
+  // changed.
+  void pull_block(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
+                  const MutableSymbolSpan& symbols);
+
   // Throws unless the segment ended exactly here; returns `hash` with its lanes folded in.
   uint32_t finish(uint32_t hash) const;
 
@@ -52,7 +57,8 @@ class Decoder {
  public:
   explicit Decoder(std::span<const uint8_t> stream) : walker_(ByteReader(stream)) {}
 
-  // A pull that throws changes nothing in the decoder.
+  // A pull that throws changes nothing in the decoder. Small pulls are the rule here (one position
+  // of a context model): inside a segment they cost the symbols and less than 150 ns.
   void pull(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
             const MutableSymbolSpan& symbols);
 
@@ -60,6 +66,8 @@ class Decoder {
   void finish() const;
 
  private:
+  void pull_slowly(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
+                   const MutableSymbolSpan& symbols);
   void pull_unguarded(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                       const MutableSymbolSpan& symbols);
 

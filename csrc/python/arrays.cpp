@@ -11,28 +11,32 @@ namespace fastcoder {
   throw py::type_error(std::string(argument) + ".dtype = " + found + ", expected " + expected);
 }
 
+std::optional<ElementType> direct_type(const py::array& array) {
+  constexpr int kAtRest =
+      py::array::c_style | static_cast<int>(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+  if ((array.flags() & kAtRest) != kAtRest) return std::nullopt;
+  const py::dtype dtype = array.dtype();
+  if (dtype.byteorder() != '=' && dtype.byteorder() != '|') return std::nullopt;
+  const bool is_signed = dtype.kind() == 'i';
+  if (!is_signed && dtype.kind() != 'u') return std::nullopt;
+  switch (dtype.itemsize()) {
+    case 1:
+      return is_signed ? ElementType::kInt8 : ElementType::kUint8;
+    case 2:
+      return is_signed ? ElementType::kInt16 : ElementType::kUint16;
+    case 4:
+      return is_signed ? ElementType::kInt32 : ElementType::kUint32;
+    default:
+      return is_signed ? std::optional(ElementType::kInt64) : std::nullopt;
+  }
+}
+
 namespace {
 
-// Integer arrays only, contiguous, in native byte order; the Python layer sees to that.
+// The Python layer sees to it that there is one.
 ElementType element_type(const py::array& array, const char* argument) {
-  const py::dtype dtype = array.dtype();
-  const bool usable = (array.flags() & py::array::c_style) != 0 &&
-                      (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 &&
-                      (dtype.byteorder() == '=' || dtype.byteorder() == '|');
-  const bool is_signed = dtype.kind() == 'i';
-  if (usable && (is_signed || dtype.kind() == 'u')) {
-    switch (dtype.itemsize()) {
-      case 1:
-        return is_signed ? ElementType::kInt8 : ElementType::kUint8;
-      case 2:
-        return is_signed ? ElementType::kInt16 : ElementType::kUint16;
-      case 4:
-        return is_signed ? ElementType::kInt32 : ElementType::kUint32;
-      default:
-        if (is_signed) return ElementType::kInt64;
-    }
-  }
-  throw_type(argument, py::str(dtype), "a contiguous integer array");
+  if (const auto type = direct_type(array)) return *type;
+  throw_type(argument, py::str(array.dtype()), "a contiguous integer array");
 }
 
 }  // namespace

@@ -32,6 +32,10 @@ using Array = py::array_t<T, py::array::c_style>;
 
 [[noreturn]] void throw_type(const char* argument, const std::string& found, const char* expected);
 
+// The type of an integer array that the core takes as it is: contiguous, aligned, in native byte
+// order; nothing for any other.
+std::optional<ElementType> direct_type(const py::array& array);
+
 SymbolSpan symbol_span(const py::array& array);
 MutableSymbolSpan mutable_symbol_span(py::array& array);
 IndexSpan index_span(const std::optional<py::array>& array);

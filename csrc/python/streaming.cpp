@@ -1,39 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams in pieces, for Python: Encoder and Decoder.
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "coder/decoder.h"
 #include "coder/encoder.h"
 #include "python/bindings.h"
+#include "python/direct.h"
 
 namespace fastcoder {
 namespace {
 
-// A decoder and the bytes and tables that it borrows.
+// A decoder and the bytes that it borrows; one caller at a time.
 class PyDecoder {
  public:
   explicit PyDecoder(py::bytes stream) : stream_(std::move(stream)), decoder_(byte_span(stream_)) {}
+
+  // Whether the arguments were what a pull takes as they are; if not, nothing was done.
+  bool pull_direct(py::handle indexes, const CdfTable& table, py::handle out) {
+    const std::optional<DirectPull> pull = direct_pull(indexes, out, table.rows());
+    if (!pull) return false;
+    const Turn turn(*this);
+    const OptionalRelease release(pull->count);
+    decoder_.pull(table, pull->indexes, pull->count, pull->symbols);
+    return true;
+  }
 
   void pull(const std::optional<py::array>& indexes, const TablePtr& table, py::array& out) {
     check_counts(indexes, element_count(out));
     const IndexSpan rows = index_span(indexes);
     const MutableSymbolSpan symbols = mutable_symbol_span(out);
     const uint64_t count = element_count(out);
-    const py::gil_scoped_release release;
+    const Turn turn(*this);
+    const OptionalRelease release(count);
     decoder_.pull(*table, rows, count, symbols);
   }
 
-  void finish() const {
-    const py::gil_scoped_release release;
+  void finish() {
+    const Turn turn(*this);
     decoder_.finish();
+    finished_ = true;
   }
 
  private:
+  // The decoder to oneself, and open. Whoever waits for it, waits without the GIL: the one before
+  // may be about to take it again.
+  class Turn {
+   public:
+    explicit Turn(PyDecoder& decoder) : lock_(decoder.mutex_, std::try_to_lock) {
+      if (!lock_.owns_lock()) {
+        const py::gil_scoped_release release;
+        lock_.lock();
+      }
+      if (decoder.finished_) {
+        throw Error(ErrorKind::kValue, "decoder = finished, expected one that is open");
+      }
+    }
+
+   private:
+    std::unique_lock<std::mutex> lock_;
+  };
+
   py::bytes stream_;
   Decoder decoder_;
+  std::mutex mutex_;
+  bool finished_ = false;
 };
 
 void push(Encoder& encoder, const py::array& symbols, const std::optional<py::array>& indexes,
@@ -63,6 +98,8 @@ void bind_streaming(py::module_& m) {
            py::arg("check"));
   py::class_<PyDecoder>(m, "Decoder")
       .def(py::init<py::bytes>(), py::arg("stream"))
+      .def("pull_direct", &PyDecoder::pull_direct, py::arg("indexes"), py::arg("table"),
+           py::arg("out"))
       .def("pull", &PyDecoder::pull, py::arg("indexes"), py::arg("table"), py::arg("out"))
       .def("finish", &PyDecoder::finish);
 }

@@ -110,8 +110,7 @@ class Decoder:
     """
 
     def __init__(self, stream: bytes | bytearray | memoryview) -> None:
-        self._native: _core.Decoder | None = _core.Decoder(as_bytes(stream, "stream"))
-        self._lock = threading.Lock()
+        self._native = _core.Decoder(as_bytes(stream, "stream"))
 
     def pull(
         self,
@@ -140,9 +139,15 @@ class Decoder:
             FastcoderError: As :func:`fastcoder.decode`. After any of these the decoder stands where
                 it stood before; the contents of ``out`` are unspecified.
         """
+        if (
+            out is not None
+            and shape is None
+            and type(table) is CdfTable
+            and self._native.pull_direct(indexes, table._native, out)
+        ):
+            return out
         rows, result = _decoding_arguments(indexes, table, dtype, shape, out)
-        with self._lock:
-            self._open().pull(rows, table._native, result)
+        self._native.pull(rows, table._native, result)
         return result
 
     def finish(self) -> None:
@@ -154,11 +159,4 @@ class Decoder:
         Raises:
             StreamError: If symbols or bytes are left, or a state or the hash disagrees.
         """
-        with self._lock:
-            self._open().finish()
-            self._native = None
-
-    def _open(self) -> _core.Decoder:
-        if self._native is None:
-            raise ArgumentError("decoder = finished, expected one that is open")
-        return self._native
+        self._native.finish()

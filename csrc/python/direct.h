@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Arrays that need no conversion, recognized without a call into Python: exactly numpy.ndarray (a
+// subclass may mean something else, as a masked array does), in C order, aligned, in native byte
+// order. Whatever is not so goes the long way through python/fastcoder/_arrays.py, which converts
+// it or says what is wrong with it; nothing here raises.
+#pragma once
+
+#include <optional>
+
+#include "python/bindings.h"
+
+namespace fastcoder {
+
+// Releases the GIL if there is work for long enough: to give it away and to take it again costs as
+// much as a hundred symbols, and where another thread wants it, much more.
+class OptionalRelease {
+ public:
+  explicit OptionalRelease(uint64_t count) {
+    if (count >= kWorthwhile) release_.emplace();
+  }
+
+ private:
+  static constexpr uint64_t kWorthwhile = 4096;  // 3 to 30 us
+  std::optional<py::gil_scoped_release> release_;
+};
+
+struct DirectPull {
+  IndexSpan indexes;
+  MutableSymbolSpan symbols;
+  uint64_t count = 0;
+};
+
+// `indexes` (None for a table of one row) and a writable `out` of their shape that shares no memory
+// with them.
+std::optional<DirectPull> direct_pull(py::handle indexes, py::handle out, uint64_t rows);
+
+}  // namespace fastcoder
