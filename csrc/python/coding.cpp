@@ -11,6 +11,7 @@
 #include "coder/encoder.h"
 #include "coder/thread_pool.h"
 #include "python/bindings.h"
+#include "python/direct.h"
 
 namespace fastcoder {
 namespace {
@@ -39,6 +40,16 @@ void decode(const py::bytes& stream, const std::optional<py::array>& indexes, co
   const uint64_t count = element_count(out);
   const py::gil_scoped_release release;
   decode_one_shot(bytes, *table, rows, count, symbols, threads);
+}
+
+// Whether the arguments were what decoding takes as they are; if not, nothing was done.
+bool decode_direct(const py::bytes& stream, py::handle indexes, const CdfTable& table,
+                   py::handle out, unsigned threads) {
+  const std::optional<DirectPull> pull = direct_pull(indexes, out, table.rows());
+  if (!pull) return false;
+  const OptionalRelease release(pull->count);
+  decode_one_shot(byte_span(stream), table, pull->indexes, pull->count, pull->symbols, threads);
+  return true;
 }
 
 // Runs `task(i)` for many messages; an error says which one it is about.
@@ -116,6 +127,8 @@ void bind_coding(py::module_& m) {
         py::arg("lanes"), py::arg("segment"), py::arg("threads"));
   m.def("decode", &decode, py::arg("stream"), py::arg("indexes"), py::arg("table"), py::arg("out"),
         py::arg("threads"));
+  m.def("decode_direct", &decode_direct, py::arg("stream"), py::arg("indexes"), py::arg("table"),
+        py::arg("out"), py::arg("threads"));
   m.def("check_stream", &check_stream, py::arg("stream"), py::arg("table"), py::arg("count"));
   m.def("encode_many", &encode_many, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
         py::arg("lanes"), py::arg("segment"), py::arg("threads"));

@@ -72,6 +72,9 @@ def decode(
     out: NDArray[Any],
     threads: int,
 ) -> None: ...
+def decode_direct(
+    stream: bytes, indexes: object, table: CdfTable, out: object, threads: int
+) -> bool: ...
 def check_stream(stream: bytes, table: CdfTable, count: int) -> None: ...
 def encode_many(
     symbols: Sequence[NDArray[Any]],

@@ -107,6 +107,11 @@ def decode(
         ArgumentTypeError, ArgumentError, IndexRangeError: As for :func:`encode`.
     """
     data = as_bytes(stream, "stream")
+    if type(indexes) is np.ndarray and shape is None and type(table) is CdfTable:
+        # What needs no conversion: the helpers below take as long as a thousand symbols.
+        out = np.empty(indexes.shape, np.int32 if dtype is np.int32 else symbol_dtype(dtype))
+        if _core.decode_direct(data, indexes, table._native, out, as_threads(threads)):
+            return out
     _check_claim(data, indexes, table, shape)
     rows, out = _decoding_arguments(indexes, table, dtype, shape, None)
     _core.decode(data, rows, table._native, out, as_threads(threads))
