@@ -183,6 +183,12 @@ class Segment(NamedTuple):
     payload: int
     symbols: Sequence[int]
 
+    def bits(self, width: Width) -> int:
+        """Bits of a probe."""
+        states = [self.body[k * width.stored :][: width.stored] for k in range(self.lanes)]
+        grown = [int.from_bytes(state, "little") // width.low for state in states]
+        return 8 * self.payload + sum(ratio.bit_length() - 1 for ratio in grown)
+
 
 def find_slot(symbol: int, row: Row) -> tuple[int, str]:
     """Slot of a symbol and its escape bits, first bit first ("" if it needs none)."""
@@ -320,10 +326,10 @@ def choose_segments(
         return segment.bit_length() - 1, cut(segment)
     if n <= 2**16:
         return s, cut(n)
-    begins = [i * (n - 2**14) // 3 for i in range(4)]
-    probes = [slice(begin, begin + 2**14) for begin in begins]
-    total = sum(encode_segment(symbols[p], rows[p], most, width).payload for p in probes)
-    while 2**s < n and not affordable(total * n // 2**16):
+    begins = [i * (n - 2**9) // 127 for i in range(128)]
+    probes = [slice(begin, begin + 2**9) for begin in begins]
+    total = sum(encode_segment(symbols[p], rows[p], most, width).bits(width) for p in probes)
+    while 2**s < n and not affordable(total * n // 2**19):
         s += 1
     segments = cut(2**s)
     while 2**s < n and not affordable(sum(part.payload for part in segments)):

@@ -2,8 +2,10 @@
 #include "coder/encoder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -145,16 +147,43 @@ bool states_are_cheap(const Message& message, uint32_t log2_segment, uint32_t la
 constexpr uint32_t kFirstLog2Segment = 16;
 constexpr uint32_t kOneSegment = 64;  // log2 of a segment that holds every message
 
-// The smallest legal log2 of the segment size, or kOneSegment, from four probes.
-uint32_t choose_log2_segment(const Message& message, uint32_t lanes) {
-  constexpr uint64_t kProbe = uint64_t{1} << 14;
-  if (message.count <= uint64_t{1} << kFirstLog2Segment) return kOneSegment;
-  uint64_t payload = 0;
-  for (uint64_t i = 0; i < 4; ++i) {
-    const uint64_t first = i * (message.count - kProbe) / 3;
-    payload += encode_with_lanes(message, first, kProbe, lanes).payload(message.state_bytes());
+constexpr uint64_t kProbe = 512;
+constexpr uint64_t kProbes = 128;
+
+// The bits that the symbols of a probe take: what left the states, and what they gained.
+uint64_t probe_bits(const Message& message, uint64_t first, uint32_t lanes) {
+  const uint64_t lower = message.wide ? Wide::kLower : uint64_t{Narrow::kLower};
+  uint8_t words[2 * kProbe + kEncodeSlack];
+  EncodeLanes state = {};
+  state.lanes = lanes;
+  std::fill_n(state.state, lanes, lower);
+  state.cursor = std::end(words);
+  std::vector<Escape> escapes;
+  push_symbols(message, first, kProbe, state, escapes);
+  uint64_t bits = 0;
+  for (const Escape& escape : escapes) bits += escape_bits(escape);
+  bits = 8 * (static_cast<uint64_t>(std::end(words) - state.cursor) + (bits + 7) / 8);
+  for (uint32_t lane = 0; lane < lanes; ++lane) {
+    bits += static_cast<uint64_t>(std::bit_width(state.state[lane] / lower)) - 1;
   }
-  const uint64_t estimate = payload * message.count >> 16;
+  return bits;
+}
+
+// The smallest legal log2 of the segment size, or kOneSegment, from probes all over the message:
+// channels of a latent differ by more than parts of one channel do.
+uint32_t choose_log2_segment(const Message& message, uint32_t lanes, unsigned threads) {
+  if (message.count <= uint64_t{1} << kFirstLog2Segment) return kOneSegment;
+  constexpr uint64_t kTask = 16;
+  std::atomic<uint64_t> bits{0};
+  parallel_for(kProbes / kTask, threads, [&](uint64_t task) {
+    uint64_t sum = 0;
+    for (uint64_t i = task * kTask; i < (task + 1) * kTask; ++i) {
+      sum += probe_bits(message, i * (message.count - kProbe) / (kProbes - 1), lanes);
+    }
+    bits += sum;
+  });
+  // Below 2^22 bytes for 2^16 symbols, and 2^35 symbols: no overflow.
+  const uint64_t estimate = bits * message.count >> 19;
   for (uint32_t s = kFirstLog2Segment; s <= kMaxLog2Segment; ++s) {
     if (uint64_t{1} << s >= message.count) break;
     if (states_are_cheap(message, s, lanes, estimate)) return s;
@@ -186,7 +215,7 @@ std::vector<Segment> encode_all(const Message& message, const EncodeOptions& opt
                          : static_cast<uint32_t>(std::countr_zero(options.segment));
       return encode_segments(message, log2_segment, options);
     }
-    log2_segment = choose_log2_segment(message, lanes);
+    log2_segment = choose_log2_segment(message, lanes, options.threads);
     for (;; ++log2_segment) {
       if (log2_segment > kMaxLog2Segment || uint64_t{1} << log2_segment >= message.count) {
         log2_segment = kOneSegment;

@@ -169,9 +169,9 @@ def test_default_lanes_equal_the_reference_at_every_threshold(isa, lanes, escape
 def nonstationary(size: int) -> np.ndarray:
     """Symbols that are dear where the probes of section 8 look and free elsewhere."""
     symbols = np.zeros(size, np.int32)
-    for probe in range(4):
-        begin = probe * (size - 2**14) // 3
-        symbols[begin : begin + 2**14] = 1 + np.arange(2**14) % 255
+    for probe in range(128):
+        begin = probe * (size - 2**9) // 127
+        symbols[begin : begin + 2**9] = 1 + np.arange(2**9) % 255
     return symbols
 
 
