@@ -12,6 +12,7 @@ WERROR ?= OFF
 JOBS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+CPP_TESTS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -75,6 +76,24 @@ asan: $(STAMP)/build ## C++ tests under AddressSanitizer and UndefinedBehaviorSa
 	    -DFASTCODER_SANITIZE=address,undefined -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
 	$(BIN)/cmake --build build/asan
 	$(BIN)/ctest --test-dir build/asan --output-on-failure --no-tests=error
+
+# The C++ tests on another processor: $(call cpp-test,folder under build/,options of cmake,programs
+# it needs,Debian packages that have them). Among them are the golden streams and tables, which are
+# read and made again to the byte. CPP_TESTS='golden kernels' makes and runs only these two.
+define cpp-test
+	@for program in $(3); do command -v $$program > /dev/null || { \
+	    echo "make $@ needs $$program; on Debian: apt-get install $(4)" >&2; exit 1; }; done
+	$(CMAKE) -B build/$(1) $(2) -DFASTCODER_BUILD_TESTS=ON -DFASTCODER_WERROR=$(WERROR) \
+	    -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	$(BIN)/cmake --build build/$(1) --target $(or $(addprefix test_,$(CPP_TESTS)),all)
+	$(BIN)/ctest --test-dir build/$(1) --output-on-failure --no-tests=error \
+	    $(if $(CPP_TESTS),--tests-regex "^(isa_objects|$$(echo $(CPP_TESTS) | tr ' ' '|'))$$")
+endef
+
+.PHONY: test-neon
+test-neon: $(STAMP)/build ## C++ tests for AArch64, cross-compiled and emulated
+	$(call cpp-test,neon,-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake,\
+	    aarch64-linux-gnu-g++ qemu-aarch64,g++-aarch64-linux-gnu qemu-user)
 
 # ---- style, types, warnings ------------------------------------------------------------------
 lint: lint-py lint-cpp ## formatting, ruff, mypy, stubtest, C++ warnings

@@ -22,6 +22,9 @@ FASTCODER_DECLARE_ISA(avx2)
 #ifdef FASTCODER_HAS_avx512
 FASTCODER_DECLARE_ISA(avx512)
 #endif
+#ifdef FASTCODER_HAS_neon
+FASTCODER_DECLARE_ISA(neon)
+#endif
 
 namespace {
 
@@ -42,6 +45,9 @@ std::vector<const KernelTable*> usable_kernels() {
   if (__builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("popcnt")) {
     usable.push_back(&sse41::kKernels);
   }
+#endif
+#ifdef FASTCODER_HAS_neon
+  usable.push_back(&neon::kKernels);
 #endif
   usable.push_back(&scalar::kKernels);
   return usable;
