@@ -106,6 +106,14 @@ class Row(NamedTuple):
         return len(self.cdf) - 1 - self.escape
 
 
+class Interval(NamedTuple):
+    """A symbol without a table: section 2. It stands where another symbol's row does."""
+
+    start: int
+    frequency: int
+    precision: int
+
+
 class Table:
     """Rows of one precision; `frequencies` has one list per row, the escape's at its end."""
 
@@ -202,18 +210,30 @@ def find_slot(symbol: int, row: Row) -> tuple[int, str]:
     return row.symbols, "0" * len(low_bits) + "1" + low_bits + side
 
 
+def find_interval(symbol: int, row: Row | Interval, width: Width) -> tuple[Interval, str]:
+    """What is pushed for a symbol, and its escape bits."""
+    if isinstance(row, Interval):
+        require(width is WIDE_STATES and 1 <= row.precision <= 24, "precision of an interval")
+        require(0 <= row.start < row.start + row.frequency <= 2**row.precision, "interval")
+        return row, ""
+    slot, escape = find_slot(symbol, row)
+    return Interval(row.cdf[slot], row.cdf[slot + 1] - row.cdf[slot], width.bits), escape
+
+
 def encode_segment(
-    symbols: Sequence[int], rows: Sequence[Row], lanes: int, width: Width
+    symbols: Sequence[int], rows: Sequence[Row | Interval], lanes: int, width: Width
 ) -> Segment:
     states, words = [width.low] * lanes, []
-    slots, escapes = zip(*map(find_slot, symbols, rows), strict=True)
+    intervals, escapes = zip(
+        *(find_interval(symbol, row, width) for symbol, row in zip(symbols, rows, strict=True)),
+        strict=True,
+    )
     for q in reversed(range(len(symbols))):
-        x, start = states[q % lanes], rows[q].cdf[slots[q]]
-        frequency = rows[q].cdf[slots[q] + 1] - start
-        if x >= frequency * (width.low >> width.bits) * 2**16:
+        x, (start, frequency, precision) = states[q % lanes], intervals[q]
+        while x >= frequency * (width.low * 2**16 >> precision):
             words.append(x % 2**16)
             x >>= 16
-        states[q % lanes] = (x // frequency << width.bits) + x % frequency + start
+        states[q % lanes] = (x // frequency << precision) + x % frequency + start
     bits = "".join(escapes)
     tail = int(bits[::-1] or "0", 2).to_bytes((len(bits) + 7) // 8, "big")  # first bit: last byte
     body = b"".join(x.to_bytes(width.stored, "little") for x in states)
@@ -243,8 +263,16 @@ class EscapeReader:
         return symbol
 
 
+def pop(x: int, start: int, frequency: int, precision: int, low: int, words: Reader) -> int:
+    """The renormalized state after an interval that holds x mod 2^precision."""
+    x = frequency * (x >> precision) + x % 2**precision - start
+    while x < low:
+        x = (x << 16) + words.integer(2)
+    return x
+
+
 def decode_segment(
-    body: bytes, rows: Sequence[Row], lanes: int, escapes: bool, width: Width
+    body: bytes, rows: Sequence[Row | Interval], lanes: int, escapes: bool, width: Width
 ) -> list[int]:
     require(lanes <= len(rows), f"{lanes} lanes for {len(rows)} symbols")
     words, tail = Reader(body), EscapeReader(body[lanes * width.stored :])
@@ -253,10 +281,15 @@ def decode_segment(
     symbols = []
     for q, row in enumerate(rows):
         x = states[q % lanes]
-        value = x % 2**width.bits
-        k = bisect_right(row.cdf, value) - 1
-        x = (row.cdf[k + 1] - row.cdf[k]) * (x >> width.bits) + value - row.cdf[k]
-        states[q % lanes] = x if x >= width.low else (x << 16) + words.integer(2)
+        if isinstance(row, Interval):
+            require(width is WIDE_STATES, "an interval in a narrow stream")
+            require(0 <= x % 2**row.precision - row.start < row.frequency, "another interval")
+            states[q % lanes] = pop(x, *row, width.low, words)
+            symbols.append(row.start)
+            continue
+        k = bisect_right(row.cdf, x % 2**width.bits) - 1
+        frequency = row.cdf[k + 1] - row.cdf[k]
+        states[q % lanes] = pop(x, row.cdf[k], frequency, width.bits, width.low, words)
         escaped = row.escape and k == row.symbols
         require(escapes or not escaped, "escape slot in a segment without the escape flag")
         symbols.append(tail.symbol(row) if escaped else row.offset + k)
@@ -291,7 +324,7 @@ def hash_segment(t: int, symbols: Sequence[int], lanes: int) -> int:
 
 
 def choose_lanes(
-    symbols: Sequence[int], rows: Sequence[Row], width: Width, forced: int | None
+    symbols: Sequence[int], rows: Sequence[Row | Interval], width: Width, forced: int | None
 ) -> Segment:
     most = min(forced or 32, len(symbols))
     lanes = 1 << (most.bit_length() - 1)
@@ -307,7 +340,7 @@ def choose_lanes(
 
 def choose_segments(
     symbols: Sequence[int],
-    rows: Sequence[Row],
+    rows: Sequence[Row | Interval],
     width: Width,
     lanes: int | None,
     segment: int | None,
@@ -341,28 +374,39 @@ def choose_segments(
 # --- sections 4 and 6: streams -------------------------------------------------------------------
 
 
-def attach_rows(pulls: Iterable[tuple[Sequence[int], Table]], width: Width) -> list[Row]:
-    """The row of every symbol; each pull is (indexes, table)."""
-    attached = []
+# Indexes and their table; or intervals, which need none.
+Pull = tuple[Sequence[int] | Sequence[Interval], Table | None]
+
+
+def attach_rows(pulls: Iterable[Pull], width: Width) -> list[Row | Interval]:
+    """The row of every symbol, or its interval."""
+    attached: list[Row | Interval] = []
     for indexes, table in pulls:
+        if table is None:
+            attached += indexes
+            continue
         require(all(0 <= index < len(table.offsets) for index in indexes), "indexes")
         rows = table.rows(width.bits) if len(indexes) > 0 else []
         attached += [rows[index] for index in indexes]
     return attached
 
 
-def needs_wide(pulls: Iterable[tuple[Sequence[int], Table]]) -> bool:
-    return any(len(indexes) > 0 and table.precision > 14 for indexes, table in pulls)
+def needs_wide(pulls: Iterable[Pull]) -> bool:
+    return any(
+        len(indexes) > 0 and (table is None or table.precision > 14) for indexes, table in pulls
+    )
 
 
 def encode_stream(
-    pushes: Sequence[tuple[Sequence[int], Sequence[int], Table]],
+    pushes: Sequence[tuple[Sequence[int], Sequence[int] | Sequence[Interval], Table | None]],
     *,
     check: bool = False,
     lanes: int | None = None,
     segment: int | None = None,
 ) -> bytes:
-    """Header-less stream of several pushes of (symbols, indexes, table)."""
+    """Header-less stream of several pushes of (symbols, indexes, table) or, of intervals,
+    (starts, intervals, None).
+    """
     pulls = [(indexes, table) for _, indexes, table in pushes]
     width = WIDE_STATES if needs_wide(pulls) else NARROW
     symbols, rows = [s for part, _, _ in pushes for s in part], attach_rows(pulls, width)
@@ -382,7 +426,7 @@ def encode_stream(
     return bytes(stream)
 
 
-def decode_stream(stream: bytes, pulls: Sequence[tuple[Sequence[int], Table]]) -> list[int]:
+def decode_stream(stream: bytes, pulls: Sequence[Pull]) -> list[int]:
     """All symbols of a header-less stream; the page's errors, and one if symbols are left over."""
     require(len(stream) >= 1, "a stream has at least one byte")
     first, symbols, symbol_hash, size = stream[0], [], 0, None

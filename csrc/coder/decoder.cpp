@@ -193,44 +193,55 @@ void Decoder::pull(const CdfTable& table, const IndexSpan& indexes, uint64_t cou
   }
   check_width(table, walker_.wide());
   segment_.pull_block(table, indexes, count, symbols);
+  peeked_precision_ = 0;
 }
 
 void Decoder::pull_slowly(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                           const MutableSymbolSpan& symbols) {
-  const Decoder snapshot = *this;
-  try {
-    pull_unguarded(table, indexes, count, symbols);
-  } catch (...) {
-    *this = snapshot;
-    throw;
-  }
+  guarded([&] { pull_unguarded(table, indexes, count, symbols); });
+  if (count > 0) peeked_precision_ = 0;
 }
 
 void Decoder::pull_unguarded(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                              const MutableSymbolSpan& symbols) {
   if (count > 0 && !walker_.empty()) check_width(table, walker_.wide());
   for (uint64_t done = 0; done < count;) {
-    if (in_segment_ && segment_.count() == walker_.segment_symbols() && !walker_.at_end()) {
-      hash_ = segment_.finish(hash_);
-      in_segment_ = false;
-    }
-    if (!in_segment_) {
-      if (walker_.at_end()) {
-        throw Error(ErrorKind::kTruncated, "symbols[" + std::to_string(done) +
-                                               "] = nothing, expected a stream with more symbols");
-      }
-      segment_ = SegmentDecoder(walker_.next(), walker_.wide());
-      in_segment_ = true;
-    }
+    enter_segment(done);
     const uint64_t room = walker_.segment_symbols() - segment_.count();
-    if (room == 0) {
-      throw Error(ErrorKind::kTruncated, "symbols[" + std::to_string(done) +
-                                             "] = nothing, expected a stream with more segments");
-    }
     const uint64_t size = std::min(room, count - done);
     segment_.pull(table, indexes, done, size, symbols);
     done += size;
   }
+}
+
+void Decoder::enter_segment(uint64_t position) {
+  if (in_segment_ && segment_.count() == walker_.segment_symbols() && !walker_.at_end()) {
+    hash_ = segment_.finish(hash_);
+    in_segment_ = false;
+  }
+  if (!in_segment_) {
+    if (walker_.at_end()) {
+      throw Error(ErrorKind::kTruncated, "symbols[" + std::to_string(position) +
+                                             "] = nothing, expected a stream with more symbols");
+    }
+    segment_ = SegmentDecoder(walker_.next(), walker_.wide());
+    in_segment_ = true;
+  }
+  if (segment_.count() == walker_.segment_symbols()) {
+    throw Error(ErrorKind::kTruncated, "symbols[" + std::to_string(position) +
+                                           "] = nothing, expected a stream with more segments");
+  }
+}
+
+void Decoder::prepare_interval() {
+  if (!walker_.empty() && !walker_.wide()) {
+    throw Error(ErrorKind::kCorrupt, "flags bit 4 = 0, expected 1 in a stream with intervals");
+  }
+  guarded([&] { enter_segment(0); });
+}
+
+void Decoder::throw_no_words() {
+  throw Error(ErrorKind::kTruncated, "words left = 0, expected more for the next interval");
 }
 
 void Decoder::finish() const {

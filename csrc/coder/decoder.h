@@ -8,9 +8,13 @@
 #include <span>
 #include <vector>
 
+#include "base/attributes.h"
+#include "base/little_endian.h"
 #include "coder/cdf_table.h"
 #include "coder/spans.h"
 #include "coder/stream_layout.h"
+#include "format/interval_step.h"
+#include "format/symbol_hash.h"
 #include "simd/kernel_table.h"
 
 namespace fastcoder {
@@ -43,10 +47,18 @@ class SegmentDecoder {
   void pull_block(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                   const MutableSymbolSpan& symbols);
 
+  // The next symbol as an interval, in a wide segment: the number that it holds, and its removal,
+  // with a start and a frequency that fit the number. False if the words end first; then nothing
+  // was removed.
+  uint32_t peek(uint32_t precision) const { return peek_interval(lanes_.state[lane()], precision); }
+  bool advance(uint32_t start, uint32_t frequency, uint32_t precision);
+
   // Throws unless the segment ended exactly here; returns `hash` with its lanes folded in.
   uint32_t finish(uint32_t hash) const;
 
  private:
+  uint32_t lane() const { return static_cast<uint32_t>(count_) & (lanes_.lanes - 1); }
+
   DecodeLanes lanes_ = {};
   bool wide_ = false;
   uint64_t count_ = 0;
@@ -62,6 +74,41 @@ class Decoder {
   void pull(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
             const MutableSymbolSpan& symbols);
 
+  // The next symbol as an interval (coder/intervals.h): the number in [0, 2^precision) that it
+  // holds. Takes nothing from the stream.
+  //   Requires  1 <= precision <= 24.
+  //   Throws    if no symbol is left, or the stream is narrow.
+  uint32_t peek(uint32_t precision) {
+    if (FASTCODER_UNLIKELY(!intervals_ready())) prepare_interval();
+    peeked_precision_ = precision;
+    return segment_.peek(precision);
+  }
+
+  // Takes the interval that was peeked at.
+  //   Requires  a peek since the last symbol, and start <= its result < start + frequency.
+  //   Throws    if the stream ends; then nothing was taken.
+  void advance(uint32_t start, uint32_t frequency) {
+    if (FASTCODER_UNLIKELY(!segment_.advance(start, frequency, peeked_precision_))) {
+      throw_no_words();
+    }
+    peeked_precision_ = 0;
+  }
+
+  // Of the interval that was peeked at, 0 if the last call was none.
+  uint32_t peeked_precision() const { return peeked_precision_; }
+
+  // Runs a task that pulls; if it throws, the decoder stands where it stood before.
+  template <class Task>
+  void guarded(Task&& task) {
+    const Decoder snapshot = *this;
+    try {
+      task();
+    } catch (...) {
+      *this = snapshot;
+      throw;
+    }
+  }
+
   // Throws unless the stream ended exactly here and its hash, if it carries one, agrees.
   void finish() const;
 
@@ -71,10 +118,35 @@ class Decoder {
   void pull_unguarded(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                       const MutableSymbolSpan& symbols);
 
+  // Makes sure that there is a symbol at hand, the `position`-th of what the caller pulls.
+  void enter_segment(uint64_t position);
+  bool intervals_ready() const {
+    return in_segment_ && walker_.wide() && segment_.count() != walker_.segment_symbols();
+  }
+  void prepare_interval();
+  [[noreturn]] static void throw_no_words();
+
   SegmentWalker walker_;
   SegmentDecoder segment_;
   bool in_segment_ = false;
+  uint32_t peeked_precision_ = 0;
   uint32_t hash_ = 0;
 };
+
+inline bool SegmentDecoder::advance(uint32_t start, uint32_t frequency, uint32_t precision) {
+  uint64_t& lane_state = lanes_.state[lane()];
+  uint64_t state = pop_interval(lane_state, start, frequency, precision);
+  const uint8_t* words = lanes_.words;
+  while (state < Wide::kLower) {
+    if (FASTCODER_UNLIKELY(lanes_.words_end - words < 2)) return false;
+    state = state << kWordBits | load_u16(words);
+    words += 2;
+  }
+  lanes_.words = words;
+  lane_state = state;
+  lanes_.hash[lane()] = hash_symbol(lanes_.hash[lane()], static_cast<int32_t>(start));
+  ++count_;
+  return true;
+}
 
 }  // namespace fastcoder

@@ -15,6 +15,7 @@
 #include "base/little_endian.h"
 #include "base/varint.h"
 #include "coder/blocks.h"
+#include "coder/intervals.h"
 #include "coder/stream_layout.h"
 #include "coder/thread_pool.h"
 #include "format/params.h"
@@ -29,6 +30,7 @@ struct Message {
   std::span<const Part> parts;
   uint64_t count = 0;
   bool wide = false;
+  uint64_t most_words = 1;  // that one symbol writes
 
   explicit Message(std::span<const Part> message_parts) : parts(message_parts) {
     for (const Part& part : parts) {
@@ -38,6 +40,11 @@ struct Message {
                                            ", expected at most " + std::to_string(kMaxCount));
       }
       const bool used = part.count > 0;
+      if (part.intervals != nullptr && used) {
+        wide = true;
+        most_words = kMaxIntervalWords;
+        continue;
+      }
       wide = wide || (used && part.table->precision() > static_cast<int>(Narrow::kPrecision));
     }
   }
@@ -70,6 +77,12 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
     part_begin -= part.count;
     const uint64_t begin = std::max(first, part_begin);
     uint64_t end = std::min(first + count, part_begin + part.count);
+    if (part.intervals != nullptr) {
+      if (end <= begin) continue;
+      push_packed(part.intervals + (begin - part_begin), end - begin,
+                  static_cast<uint32_t>((begin - first) % lanes.lanes), lanes);
+      continue;
+    }
     const TableView& table = part.table->coding_view();
     while (end > begin) {
       const uint64_t size = std::min(kBlock, end - begin);
@@ -89,7 +102,7 @@ Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count
   EncodeLanes state = {};
   state.lanes = lanes;
   std::fill_n(state.state, lanes, message.wide ? Wide::kLower : uint64_t{Narrow::kLower});
-  const uint64_t room = 2 * count + kEncodeSlack;             // a symbol writes at most one word
+  const uint64_t room = 2 * message.most_words * count + kEncodeSlack;
   const std::unique_ptr<uint8_t[]> words(new uint8_t[room]);  // not zeroed
   state.cursor = words.get() + room;
   std::vector<Escape> escapes;
@@ -227,7 +240,9 @@ std::vector<Segment> encode_all(const Message& message, const EncodeOptions& opt
       if (states_are_cheap(message, log2_segment, lanes, payload)) return segments;
     }
   } catch (const Error&) {
-    for (const Part& part : message.parts) check_part(part);
+    for (const Part& part : message.parts) {
+      if (part.intervals == nullptr) check_part(part);
+    }
     throw;
   }
 }
@@ -355,6 +370,15 @@ void Encoder::push(std::shared_ptr<const CdfTable> table, const SymbolSpan& symb
   const IndexSpan own_indexes = copy_indexes(indexes, count, table->rows(), pushed.indexes);
   pushed.part = {table.get(), own_symbols, own_indexes, count};
   pushed.table = std::move(table);
+  pushed_.push_back(std::move(pushed));
+}
+
+void Encoder::push_intervals(std::vector<uint64_t> intervals) {
+  if (intervals.empty()) return;
+  Pushed pushed;
+  pushed.intervals = std::move(intervals);
+  pushed.part.count = pushed.intervals.size();
+  pushed.part.intervals = pushed.intervals.data();
   pushed_.push_back(std::move(pushed));
 }
 

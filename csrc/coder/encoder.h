@@ -30,6 +30,8 @@ class Encoder {
  public:
   void push(std::shared_ptr<const CdfTable> table, const SymbolSpan& symbols,
             const IndexSpan& indexes, uint64_t count);
+  // Checked intervals (coder/intervals.h): the stream will be a wide one.
+  void push_intervals(std::vector<uint64_t> intervals);
   // The stream, without header.
   std::vector<uint8_t> finish(const EncodeOptions& options) const;
 
@@ -39,6 +41,7 @@ class Encoder {
     std::shared_ptr<const CdfTable> table;
     std::vector<uint8_t> symbols;
     std::vector<uint8_t> indexes;
+    std::vector<uint64_t> intervals;
     Part part;
   };
   std::vector<Pushed> pushed_;

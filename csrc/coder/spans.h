@@ -51,12 +51,14 @@ decltype(auto) visit_elements(const void* data, ElementType type, Visitor&& visi
 
 class CdfTable;
 
-// Symbols that were pushed together, or will be pulled together.
+// Symbols that were pushed together, or will be pulled together. If there are `intervals` (checked,
+// see coder/intervals.h), they are the symbols, and table, symbols and indexes mean nothing.
 struct Part {
   const CdfTable* table = nullptr;
   SymbolSpan symbols;
   IndexSpan indexes;
   uint64_t count = 0;
+  const uint64_t* intervals = nullptr;
 };
 
 }  // namespace fastcoder

@@ -11,6 +11,7 @@
 #include "coder/encoder.h"
 #include "python/bindings.h"
 #include "python/direct.h"
+#include "python/intervals.h"
 
 namespace fastcoder {
 namespace {
@@ -44,6 +45,13 @@ class PyDecoder {
     const Turn turn(*this);
     decoder_.finish();
     finished_ = true;
+  }
+
+  // Runs a task with the decoder to oneself.
+  template <class Task>
+  decltype(auto) take_turn(Task&& task) {
+    const Turn turn(*this);
+    return task(decoder_);
   }
 
  private:
@@ -91,17 +99,19 @@ py::bytes finish_encoder(const Encoder& encoder, uint32_t lanes, uint64_t segmen
 }  // namespace
 
 void bind_streaming(py::module_& m) {
-  py::class_<Encoder>(m, "Encoder")
-      .def(py::init<>())
+  py::class_<Encoder> encoder(m, "Encoder");
+  encoder.def(py::init<>())
       .def("push", &push, py::arg("symbols"), py::arg("indexes"), py::arg("table"))
       .def("finish", &finish_encoder, py::arg("lanes"), py::arg("segment"), py::arg("threads"),
            py::arg("check"));
-  py::class_<PyDecoder>(m, "Decoder")
-      .def(py::init<py::bytes>(), py::arg("stream"))
+  bind_interval_pushes(encoder);
+  py::class_<PyDecoder> decoder(m, "Decoder");
+  decoder.def(py::init<py::bytes>(), py::arg("stream"))
       .def("pull_direct", &PyDecoder::pull_direct, py::arg("indexes"), py::arg("table"),
            py::arg("out"))
       .def("pull", &PyDecoder::pull, py::arg("indexes"), py::arg("table"), py::arg("out"))
       .def("finish", &PyDecoder::finish);
+  bind_interval_pulls(decoder);
 }
 
 }  // namespace fastcoder

@@ -18,13 +18,14 @@ from . import _core
 from ._arrays import ArrayInput, as_bytes, as_flag
 from .coding import Shape, _coding_arguments, _decoding_arguments, _options
 from .errors import ArgumentError
+from .intervals import IntervalPulls, IntervalPushes
 from .tables import CdfTable
 from .threads import as_threads
 
 __all__ = ["Decoder", "Encoder"]
 
 
-class Encoder:
+class Encoder(IntervalPushes):
     """Collects symbols; ``finish`` codes them all, in order, into one header-less stream.
 
     Args:
@@ -99,7 +100,7 @@ class Encoder:
         return self._native
 
 
-class Decoder:
+class Decoder(IntervalPulls):
     """Reads a stream of :class:`Encoder` in pieces, in order, of any size.
 
     Args:

@@ -27,6 +27,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder._arrays", "fastcoder.isa"),
     ("fastcoder.scales", "fastcoder.tables", "fastcoder.threads"),
     ("fastcoder.coding",),
+    ("fastcoder.intervals",),
     ("fastcoder.container", "fastcoder.streaming"),
     ("fastcoder",),
     (
