@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/little_endian.h"
 #include "coder/blocks.h"
+#include "coder/numeric.h"
 #include "coder/thread_pool.h"
 #include "format/params.h"
 #include "format/symbol_hash.h"
@@ -26,13 +27,6 @@ void check_width(const CdfTable& table, bool wide) {
     throw Error(ErrorKind::kCorrupt, "table.precision = " + std::to_string(table.precision()) +
                                          ", expected 1 <= precision <= 14 for a narrow stream");
   }
-}
-
-void check_hash(uint32_t found, uint32_t stored) {
-  if (found == stored) return;
-  throw Error(ErrorKind::kCorrupt, "hash(symbols) = " + hex(found, 8) + ", expected " +
-                                       hex(stored, 8) +
-                                       ": the stream is damaged, or its indexes or table differ");
 }
 
 [[noreturn]] void throw_result(const KernelResult& result, uint64_t first, ElementType type) {
@@ -57,6 +51,13 @@ void check_hash(uint32_t found, uint32_t stored) {
 }
 
 }  // namespace
+
+void check_symbol_hash(uint32_t found, uint32_t stored) {
+  if (found == stored) return;
+  throw Error(ErrorKind::kCorrupt, "hash(symbols) = " + hex(found, 8) + ", expected " +
+                                       hex(stored, 8) +
+                                       ": the stream is damaged, or its indexes or table differ");
+}
 
 SegmentDecoder::SegmentDecoder(const SegmentView& segment, bool wide) : wide_(wide) {
   lanes_.lanes = 1u << (segment.flags & kLog2LanesMask);
@@ -244,6 +245,26 @@ void Decoder::throw_no_words() {
   throw Error(ErrorKind::kTruncated, "words left = 0, expected more for the next interval");
 }
 
+double SegmentDecoder::bits_ahead() const {
+  const double lower = wide_ ? 0x1p32 : 0x1p16;
+  double held = 0.0;
+  for (uint32_t lane = 0; lane < lanes_.lanes; ++lane) {
+    held += numeric::log2(static_cast<double>(lanes_.state[lane]) / lower);
+  }
+  const int64_t bytes = lanes_.words_end - lanes_.words;
+  return 8.0 * static_cast<double>(bytes) - static_cast<double>(lanes_.escapes.position) + held;
+}
+
+double Decoder::tell() const {
+  if (!in_segment_ && !walker_.at_end()) {
+    Decoder ahead = *this;
+    ahead.enter_segment(0);
+    return ahead.tell();
+  }
+  const double read = 8.0 * static_cast<double>(walker_.position());
+  return in_segment_ ? read - segment_.bits_ahead() : read;
+}
+
 void Decoder::finish() const {
   uint32_t hash = hash_;
   if (in_segment_) hash = segment_.finish(hash);
@@ -251,7 +272,7 @@ void Decoder::finish() const {
     throw Error(ErrorKind::kCorrupt,
                 "segments left = 1 or more, expected all symbols to be pulled");
   }
-  if (walker_.has_hash()) check_hash(hash, walker_.stored_hash());
+  if (walker_.has_hash()) check_symbol_hash(hash, walker_.stored_hash());
 }
 
 namespace {
@@ -296,27 +317,37 @@ uint32_t decode_segments(SegmentWalker& walker, const CdfTable& table, const Ind
   return hash;
 }
 
-OneShotHeader read_header(ByteReader& reader, const CdfTable& table, uint64_t count) {
-  const OneShotHeader header = read_one_shot_header(reader);
-  if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) {
-    throw Error(ErrorKind::kCorrupt, "table.fingerprint = " + hex(table.fingerprint(), 16) +
-                                         ", expected one that ends in " +
-                                         hex(header.fingerprint, 8) + " (the table of the stream)");
-  }
-  if (header.count != count) {
-    throw Error(ErrorKind::kCorrupt, "len(indexes) = " + std::to_string(count) + ", expected " +
-                                         std::to_string(header.count) +
-                                         " (the symbols of the stream)");
-  }
-  return header;
+void check_count(const OneShotHeader& header, uint64_t count) {
+  if (header.count == count) return;
+  throw Error(ErrorKind::kCorrupt, "len(indexes) = " + std::to_string(count) + ", expected " +
+                                       std::to_string(header.count) +
+                                       " (the symbols of the stream)");
 }
 
 void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
                     const IndexSpan& indexes, uint64_t count, const MutableSymbolSpan& symbols,
                     unsigned threads) {
   ByteReader reader(stream);
-  const OneShotHeader header = read_header(reader, table, count);
-  SegmentWalker walker(reader);
+  const OneShotHeader header = read_header_of(reader, table);
+  check_count(header, count);
+  SegmentWalker walker = walk_one_shot(reader, table);
+  check_symbol_hash(decode_segments(walker, table, indexes, count, symbols, threads), header.hash);
+}
+
+}  // namespace
+
+OneShotHeader read_header_of(ByteReader& reader, const CdfTable& table) {
+  const OneShotHeader header = read_one_shot_header(reader);
+  if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) {
+    throw Error(ErrorKind::kCorrupt, "table.fingerprint = " + hex(table.fingerprint(), 16) +
+                                         ", expected one that ends in " +
+                                         hex(header.fingerprint, 8) + " (the table of the stream)");
+  }
+  return header;
+}
+
+SegmentWalker walk_one_shot(const ByteReader& reader, const CdfTable& table) {
+  const SegmentWalker walker(reader);
   if (walker.has_hash()) {
     throw Error(ErrorKind::kCorrupt, "flags bit 6 = 1, expected 0 in a one-shot stream");
   }
@@ -327,14 +358,12 @@ void decode_checked(std::span<const uint8_t> stream, const CdfTable& table,
                                          " for a table of precision " +
                                          std::to_string(table.precision()));
   }
-  check_hash(decode_segments(walker, table, indexes, count, symbols, threads), header.hash);
+  return walker;
 }
-
-}  // namespace
 
 void check_one_shot(std::span<const uint8_t> stream, const CdfTable& table, uint64_t count) {
   ByteReader reader(stream);
-  (void)read_header(reader, table, count);
+  check_count(read_header_of(reader, table), count);
 }
 
 void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,

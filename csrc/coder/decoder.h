@@ -29,6 +29,12 @@ void decode_one_shot(std::span<const uint8_t> stream, const CdfTable& table,
 // and this table. To be asked before memory for the symbols is.
 void check_one_shot(std::span<const uint8_t> stream, const CdfTable& table, uint64_t count);
 
+// The steps of it: the header, once magic, version and table agree; the segments behind it, once
+// their flags are legal there; the hash of all symbols.
+OneShotHeader read_header_of(ByteReader& reader, const CdfTable& table);
+SegmentWalker walk_one_shot(const ByteReader& reader, const CdfTable& table);
+void check_symbol_hash(uint32_t found, uint32_t stored);
+
 // The symbols of one segment, in order.
 class SegmentDecoder {
  public:
@@ -52,6 +58,10 @@ class SegmentDecoder {
   // was removed.
   uint32_t peek(uint32_t precision) const { return peek_interval(lanes_.state[lane()], precision); }
   bool advance(uint32_t start, uint32_t frequency, uint32_t precision);
+
+  // Bits of the body that the symbols still to come may use: those not read, and what the states
+  // hold of those read (the binary logarithm of each state over its lower bound).
+  double bits_ahead() const;
 
   // Throws unless the segment ended exactly here; returns `hash` with its lanes folded in.
   uint32_t finish(uint32_t hash) const;
@@ -108,6 +118,11 @@ class Decoder {
       throw;
     }
   }
+
+  // Bits of the stream that were read, less what the states still hold of them. It never decreases:
+  // a symbol of frequency f < 2^W takes at least q >= 4 from a state (q = state div 2^W), more than
+  // the word that may follow can give back. Throws if the first segment cannot be entered.
+  double tell() const;
 
   // Throws unless the stream ended exactly here and its hash, if it carries one, agrees.
   void finish() const;

@@ -52,6 +52,8 @@ class SegmentWalker {
   // Symbols of every segment but the last; without limit if there is only one.
   uint64_t segment_symbols() const { return segment_symbols_; }
   bool at_end() const { return at_end_; }
+  // Of the first byte behind what was walked over.
+  uint64_t position() const { return reader_.position(); }
 
   // Requires !at_end().
   SegmentView next();

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "coder/cost.h"
+#include "coder/decode_range.h"
 #include "coder/decoder.h"
 #include "coder/encoder.h"
 #include "coder/thread_pool.h"
@@ -50,6 +51,21 @@ bool decode_direct(const py::bytes& stream, py::handle indexes, const CdfTable& 
   const OptionalRelease release(pull->count);
   decode_one_shot(byte_span(stream), table, pull->indexes, pull->count, pull->symbols, threads);
   return true;
+}
+
+void decode_range_of(const py::bytes& stream, uint64_t first,
+                     const std::optional<py::array>& indexes, bool whole_indexes,
+                     const TablePtr& table, py::array& out) {
+  const uint64_t count = element_count(out);
+  const IndexSpan rows = index_span(indexes);
+  const MutableSymbolSpan symbols = mutable_symbol_span(out);
+  if (whole_indexes) {
+    check_counts(indexes, symbols_claimed(byte_span(stream), *table));
+  } else {
+    check_counts(indexes, count);
+  }
+  const py::gil_scoped_release release;
+  decode_range(byte_span(stream), *table, rows, {first, count, whole_indexes}, symbols);
 }
 
 // Runs `task(i)` for many messages; an error says which one it is about.
@@ -129,6 +145,14 @@ void bind_coding(py::module_& m) {
         py::arg("threads"));
   m.def("decode_direct", &decode_direct, py::arg("stream"), py::arg("indexes"), py::arg("table"),
         py::arg("out"), py::arg("threads"));
+  m.def(
+      "symbols_claimed",
+      [](const py::bytes& stream, const TablePtr& table) {
+        return symbols_claimed(byte_span(stream), *table);
+      },
+      py::arg("stream"), py::arg("table"));
+  m.def("decode_range", &decode_range_of, py::arg("stream"), py::arg("first"), py::arg("indexes"),
+        py::arg("whole_indexes"), py::arg("table"), py::arg("out"));
   m.def("check_stream", &check_stream, py::arg("stream"), py::arg("table"), py::arg("count"));
   m.def("encode_many", &encode_many, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
         py::arg("lanes"), py::arg("segment"), py::arg("threads"));

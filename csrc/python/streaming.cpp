@@ -16,6 +16,12 @@
 namespace fastcoder {
 namespace {
 
+// Where a decoder stood, and the bytes that the copy borrows.
+struct Snapshot {
+  py::bytes stream;
+  Decoder decoder;
+};
+
 // A decoder and the bytes that it borrows; one caller at a time.
 class PyDecoder {
  public:
@@ -54,17 +60,37 @@ class PyDecoder {
     return task(decoder_);
   }
 
+  double tell() {
+    const Turn turn(*this);
+    return decoder_.tell();
+  }
+
+  Snapshot snapshot() {
+    const Turn turn(*this);
+    return {stream_, decoder_};
+  }
+
+  // Also where it finished since.
+  void restore(const Snapshot& snapshot) {
+    const Turn turn(*this, false);
+    if (!snapshot.stream.is(stream_)) {
+      throw Error(ErrorKind::kValue, "snapshot = of another stream, expected one of this decoder");
+    }
+    decoder_ = snapshot.decoder;
+    finished_ = false;
+  }
+
  private:
-  // The decoder to oneself, and open. Whoever waits for it, waits without the GIL: the one before
-  // may be about to take it again.
+  // The decoder to oneself, and `open`, if it has to be. Whoever waits for it, waits without the
+  // GIL: the one before may be about to take it again.
   class Turn {
    public:
-    explicit Turn(PyDecoder& decoder) : lock_(decoder.mutex_, std::try_to_lock) {
+    explicit Turn(PyDecoder& decoder, bool open = true) : lock_(decoder.mutex_, std::try_to_lock) {
       if (!lock_.owns_lock()) {
         const py::gil_scoped_release release;
         lock_.lock();
       }
-      if (decoder.finished_) {
+      if (open && decoder.finished_) {
         throw Error(ErrorKind::kValue, "decoder = finished, expected one that is open");
       }
     }
@@ -105,12 +131,16 @@ void bind_streaming(py::module_& m) {
       .def("finish", &finish_encoder, py::arg("lanes"), py::arg("segment"), py::arg("threads"),
            py::arg("check"));
   bind_interval_pushes(encoder);
+  py::class_<Snapshot>(m, "Snapshot");
   py::class_<PyDecoder> decoder(m, "Decoder");
   decoder.def(py::init<py::bytes>(), py::arg("stream"))
       .def("pull_direct", &PyDecoder::pull_direct, py::arg("indexes"), py::arg("table"),
            py::arg("out"))
       .def("pull", &PyDecoder::pull, py::arg("indexes"), py::arg("table"), py::arg("out"))
-      .def("finish", &PyDecoder::finish);
+      .def("finish", &PyDecoder::finish)
+      .def("tell", &PyDecoder::tell)
+      .def("snapshot", &PyDecoder::snapshot)
+      .def("restore", &PyDecoder::restore, py::arg("snapshot"));
   bind_interval_pulls(decoder);
 }
 

@@ -23,6 +23,7 @@ from . import isa as isa
 from .coding import cost as cost
 from .coding import decode as decode
 from .coding import decode_many as decode_many
+from .coding import decode_range as decode_range
 from .coding import encode as encode
 from .coding import encode_many as encode_many
 from .errors import ArgumentError as ArgumentError
@@ -70,6 +71,7 @@ __all__ = [
     "cost",
     "decode",
     "decode_many",
+    "decode_range",
     "encode",
     "encode_many",
     "get_threads",

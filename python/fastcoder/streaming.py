@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from ._arrays import ArrayInput, as_bytes, as_flag
 from .coding import Shape, _coding_arguments, _decoding_arguments, _options
-from .errors import ArgumentError
+from .errors import ArgumentError, ArgumentTypeError
 from .intervals import IntervalPulls, IntervalPushes
 from .tables import CdfTable
 from .threads import as_threads
@@ -150,6 +150,82 @@ class Decoder(IntervalPulls):
         rows, result = _decoding_arguments(indexes, table, dtype, shape, out)
         self._native.pull(rows, table._native, result)
         return result
+
+    def tell(self) -> float:
+        """How many bits of the stream the symbols that were pulled have used.
+
+        Exactly: the bits that were read, in stream order, less the bits that the states still hold
+        of them. Read are, as soon as a segment is entered, everything in front of its body and its
+        stored states; then 16 bits per word and every escape bit. A state ``x`` with the lower
+        bound ``L`` (2**16, or 2**32 in a wide stream) holds ``log2(x / L)`` bits. So the difference
+        over a pull is what its symbols cost (``-log2`` of their quantized probabilities), up to the
+        rounding of the states; entering a segment adds its flags and length and the ``log2 L`` bits
+        of each state that hold nothing. Before the first pull it is that constant cost of the first
+        segment; after the last, 8 times the bytes of the stream, without the symbol hash and up to
+        7 bits of padding. It never decreases.
+
+        Returns:
+            Bits, in double precision; the same on every machine.
+
+        Raises:
+            StreamError: Before the first pull, if the first segment cannot be entered.
+            ArgumentError: If the decoder is finished.
+
+        Example:
+            >>> table = CdfTable.from_pmf([[0.5, 0.25, 0.25]], [0], escape=False)
+            >>> encoder = Encoder()
+            >>> encoder.push([0, 1, 2, 0] * 50, None, table)
+            >>> decoder = Decoder(encoder.finish())
+            >>> before = decoder.tell()
+            >>> _ = decoder.pull(None, table, shape=100)
+            >>> round(decoder.tell() - before)
+            150
+        """
+        return self._native.tell()
+
+    def snapshot(self) -> _core.Snapshot:
+        """Remember where the decoder stands, for :meth:`restore`; it costs less than a microsecond.
+
+        A search tries several continuations from one place; speculative decoding pulls ahead with
+        guessed indexes and goes back where a guess was wrong.
+
+        Returns:
+            An opaque object that keeps the stream alive. It may be restored any number of times.
+
+        Raises:
+            ArgumentError: If the decoder is finished.
+
+        Example:
+            >>> table = CdfTable.gaussian([0.5, 2.0])
+            >>> encoder = Encoder()
+            >>> encoder.push([0, 3, -1, 2], [0, 1, 1, 1], table)
+            >>> decoder = Decoder(encoder.finish())
+            >>> place = decoder.snapshot()
+            >>> guess = decoder.pull([1], table)
+            >>> decoder.restore(place)
+            >>> decoder.pull([0, 1, 1, 1], table).tolist()
+            [0, 3, -1, 2]
+            >>> decoder.finish()
+        """
+        return self._native.snapshot()
+
+    def restore(self, snapshot: _core.Snapshot) -> None:
+        """Go back, or forward, to where :meth:`snapshot` was taken.
+
+        A decoder that finished since is open again.
+
+        Args:
+            snapshot: Of this decoder, or of one over the very same ``bytes`` object.
+
+        Raises:
+            ArgumentTypeError: If it is no snapshot.
+            ArgumentError: If it is one of another stream; the decoder stays where it is.
+        """
+        if not isinstance(snapshot, _core.Snapshot):
+            raise ArgumentTypeError(
+                f"type(snapshot) = {type(snapshot).__name__}, expected Snapshot"
+            )
+        self._native.restore(snapshot)
 
     def finish(self) -> None:
         """End the decoder, or raise if the stream was not read to its end.

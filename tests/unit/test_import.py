@@ -26,6 +26,7 @@ CONTRACT = {
     "cost",
     "decode",
     "decode_many",
+    "decode_range",
     "encode",
     "encode_many",
     "get_threads",
