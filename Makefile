@@ -26,7 +26,7 @@ CPP_FILES := $(shell find csrc tests benchmarks -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench bench-kernels clean distclean
+.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench bench-kernels bench-pull clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -130,6 +130,11 @@ bench-kernels: $(STAMP)/build ## cycles per symbol of every kernel, without Pyth
 	$(CMAKE) -B build/bench -DFASTCODER_BUILD_BENCHMARKS=ON
 	$(BIN)/cmake --build build/bench --target bench_kernels
 	build/bench/benchmarks/cpp/bench_kernels --json build/bench_kernels.json $(BENCH_ARGS)
+
+bench-pull: $(STAMP)/build ## nanoseconds that a pull costs on top of its symbols, without Python
+	$(CMAKE) -B build/bench -DFASTCODER_BUILD_BENCHMARKS=ON
+	$(BIN)/cmake --build build/bench --target bench_pull
+	build/bench/benchmarks/cpp/bench_pull $(BENCH_ARGS)
 
 clean: ## remove builds and caches
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

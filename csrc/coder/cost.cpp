@@ -28,9 +28,9 @@ std::vector<double> all_slot_bits(const TableView& table) {
   return bits;
 }
 
-}  // namespace
-
-double cost(const Part& part) {
+// Calls add(row, bits of the slot, bits of the escape code or 0) for every symbol, in order.
+template <class Add>
+void visit_costs(const Part& part, Add&& add) {
   const TableView& table = part.table->view();
   uint64_t slots = 0;
   for (uint64_t r = 0; r < table.row_count; ++r) slots += table.rows[r].slots;
@@ -38,21 +38,43 @@ double cost(const Part& part) {
   const std::vector<double> ready =
       part.count > slots ? all_slot_bits(table) : std::vector<double>();
   BlockScratch scratch;
-  double bits = 0.0;
   for (uint64_t first = 0; first < part.count; first += kBlock) {
     const uint64_t count = std::min(kBlock, part.count - first);
     const auto [symbols, indexes] = load_checked(part, first, count, scratch);
     for (uint64_t i = 0; i < count; ++i) {
-      const RowView& row = table.rows[index_at(indexes, i)];
+      const uint64_t index = index_at(indexes, i);
+      const RowView& row = table.rows[index];
       const int32_t symbol = static_cast<int32_t>(symbol_at(symbols, i));
       const uint64_t slot = static_cast<uint64_t>(int64_t{symbol} - row.offset);
       const bool inside = slot < row.symbols;
       const uint32_t k = inside ? static_cast<uint32_t>(slot) : row.symbols;
-      bits += ready.empty() ? slot_bits(table, row, k) : ready[row.cdf_begin + k];
-      if (!inside) bits += escape_bits(make_escape(symbol, row.offset, row.symbols));
+      const double bits = ready.empty() ? slot_bits(table, row, k) : ready[row.cdf_begin + k];
+      add(index, bits, inside ? 0u : escape_bits(make_escape(symbol, row.offset, row.symbols)));
     }
   }
-  return bits;
+}
+
+}  // namespace
+
+double cost(const Part& part) {
+  double sum = 0.0;
+  visit_costs(part, [&](uint64_t, double bits, uint32_t escape) {
+    sum += bits;
+    if (escape != 0) sum += escape;
+  });
+  return sum;
+}
+
+std::vector<RowCost> cost_of_rows(const Part& part) {
+  std::vector<RowCost> rows(part.table->rows());
+  visit_costs(part, [&](uint64_t index, double bits, uint32_t escape) {
+    RowCost& row = rows[index];
+    ++row.symbols;
+    row.escapes += escape != 0;
+    row.bits += bits;
+    row.escape_bits += escape;
+  });
+  return rows;
 }
 
 }  // namespace fastcoder

@@ -2,6 +2,9 @@
 // What symbols cost under a quantized table, without coding them.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "coder/spans.h"
 
 namespace fastcoder {
@@ -14,5 +17,15 @@ namespace fastcoder {
 // Summed in order in double precision: the same bits on every machine. Throws Error(kIndexRange) or
 // Error(kSymbolRange) that names the first bad position.
 double cost(const Part& part);
+
+// The same, told apart by row.
+struct RowCost {
+  uint64_t symbols = 0;
+  uint64_t escapes = 0;      // of them
+  double bits = 0.0;         // of slots: the escape slot, where it is one
+  double escape_bits = 0.0;  // that follow the escape slots
+};
+
+std::vector<RowCost> cost_of_rows(const Part& part);
 
 }  // namespace fastcoder

@@ -136,6 +136,30 @@ double cost_of(const py::array& symbols, const std::optional<py::array>& indexes
   return cost(part);
 }
 
+// Columns, one entry per row: symbols, escapes, bits, escape bits.
+py::tuple cost_of_rows_of(const py::array& symbols, const std::optional<py::array>& indexes,
+                          const TablePtr& table) {
+  const Part part = make_part(symbols, indexes, *table);
+  std::vector<RowCost> rows;
+  {
+    const py::gil_scoped_release release;
+    rows = cost_of_rows(part);
+  }
+  const auto size = static_cast<py::ssize_t>(rows.size());
+  Array<uint64_t> counts(size);
+  Array<uint64_t> escapes(size);
+  Array<double> bits(size);
+  Array<double> escape_bits(size);
+  for (py::ssize_t r = 0; r < size; ++r) {
+    const RowCost& row = rows[static_cast<size_t>(r)];
+    counts.mutable_at(r) = row.symbols;
+    escapes.mutable_at(r) = row.escapes;
+    bits.mutable_at(r) = row.bits;
+    escape_bits.mutable_at(r) = row.escape_bits;
+  }
+  return py::make_tuple(counts, escapes, bits, escape_bits);
+}
+
 }  // namespace
 
 void bind_coding(py::module_& m) {
@@ -158,6 +182,7 @@ void bind_coding(py::module_& m) {
         py::arg("lanes"), py::arg("segment"), py::arg("threads"));
   m.def("decode_many", &decode_many, py::arg("streams"), py::arg("indexes"), py::arg("table"),
         py::arg("out"), py::arg("threads"));
+  m.def("cost_of_rows", &cost_of_rows_of, py::arg("symbols"), py::arg("indexes"), py::arg("table"));
   m.def("cost", &cost_of, py::arg("symbols"), py::arg("indexes"), py::arg("table"));
   m.def(
       "check_options",

@@ -38,6 +38,8 @@ from .errors import StreamError as StreamError
 from .errors import SymbolRangeError as SymbolRangeError
 from .errors import TableError as TableError
 from .errors import TruncatedStreamError as TruncatedStreamError
+from .rate_report import RateReport as RateReport
+from .rate_report import report as report
 from .scales import DEFAULT_SCALE_LEVELS as DEFAULT_SCALE_LEVELS
 from .scales import scale_indexes as scale_indexes
 from .scales import scale_table as scale_table
@@ -63,6 +65,7 @@ __all__ = [
     "FormatVersionError",
     "IndexRangeError",
     "IsaError",
+    "RateReport",
     "ShapeError",
     "StreamError",
     "SymbolRangeError",
@@ -76,6 +79,7 @@ __all__ = [
     "encode_many",
     "get_threads",
     "isa",
+    "report",
     "scale_indexes",
     "scale_table",
     "set_threads",

@@ -28,7 +28,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.scales", "fastcoder.tables", "fastcoder.threads"),
     ("fastcoder.coding",),
     ("fastcoder.intervals",),
-    ("fastcoder.container", "fastcoder.streaming"),
+    ("fastcoder.container", "fastcoder.rate_report", "fastcoder.streaming"),
     ("fastcoder",),
     (
         "fastcoder.torch.arrays",
