@@ -6,8 +6,10 @@
 #define FASTCODER_ALWAYS_INLINE __forceinline
 #define FASTCODER_UNROLL
 #define FASTCODER_UNLIKELY(condition) (condition)
+#define FASTCODER_PREFETCH(address)
 #else
 #define FASTCODER_UNROLL _Pragma("GCC unroll 8")
 #define FASTCODER_ALWAYS_INLINE inline __attribute__((always_inline))
 #define FASTCODER_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define FASTCODER_PREFETCH(address) __builtin_prefetch(reinterpret_cast<const void*>(address))
 #endif

@@ -12,63 +12,47 @@
 namespace fastcoder {
 namespace {
 
-[[noreturn]] void throw_index(uint64_t position, int64_t index, uint64_t rows) {
-  throw Error(ErrorKind::kIndexRange, "indexes[" + std::to_string(position) +
-                                          "] = " + std::to_string(index) +
-                                          ", expected 0 <= index < " + std::to_string(rows));
+int64_t element_at(const void* data, ElementType type, uint64_t i) {
+  return visit_elements(data, type, [&](const auto* values) -> int64_t { return values[i]; });
 }
 
-// Copies a block and tells whether 0 <= index < rows for all of it. Nothing below this line reads
-// the caller's indexes again: another thread may write to them while we work. No branch in the
-// loop, and nothing that baseline instruction sets lack (SSE2 has no 32-bit unsigned maximum):
-// index and rows - 1 - index are both non-negative, or one of them has its sign bit set.
-template <class Index, class Copy>
-bool copy_indexes(const Index* indexes, uint64_t count, uint64_t rows, Copy* copy) {
-  using Unsigned = std::make_unsigned_t<Index>;
-  constexpr Unsigned kAll = std::numeric_limits<Unsigned>::max();
-  const Unsigned last = rows - 1 >= kAll ? kAll : static_cast<Unsigned>(rows - 1);
-  if constexpr (std::is_signed_v<Index>) {
-    Unsigned signs = 0;
-    for (uint64_t i = 0; i < count; ++i) {
-      const Unsigned index = static_cast<Unsigned>(indexes[i]);
-      signs |= index | (last - index);
-      copy[i] = static_cast<Copy>(index);
-    }
-    return static_cast<Index>(signs) >= 0;
-  } else {
-    Unsigned largest = 0;
-    for (uint64_t i = 0; i < count; ++i) {
-      largest = std::max(largest, indexes[i]);
-      copy[i] = indexes[i];
-    }
-    return largest <= last;
-  }
+// No loop below leaves early: compilers make vectors of it.
+template <class To, class From>
+void convert(const From* from, uint64_t count, To* to) {
+  for (uint64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
 }
 
 }  // namespace
 
-KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t rows,
+void throw_index(const IndexSpan& span, uint64_t position, uint64_t rows) {
+  throw Error(ErrorKind::kIndexRange,
+              "indexes[" + std::to_string(position) +
+                  "] = " + std::to_string(element_at(span.data, span.type, position)) +
+                  ", expected 0 <= index < " + std::to_string(rows));
+}
+
+KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count,
                            BlockScratch& scratch) {
-  if (span.type == ElementType::kNone) return {nullptr, kIndexNone};
-  return visit_elements(span.data, span.type, [&](const auto* data) -> KernelIndexes {
-    using Index = std::remove_cvref_t<decltype(*data)>;
-    // A table has at most 2^31 rows, so a checked index fits int32.
-    using Copy = std::conditional_t<std::is_unsigned_v<Index>, Index, int32_t>;
-    const Index* block = data + first;
-    Copy* copy = reinterpret_cast<Copy*>(scratch.indexes);
-    if (!copy_indexes(block, count, rows, copy)) {
-      for (uint64_t i = 0; i < count; ++i) {
-        const Index index = block[i];
-        if (static_cast<std::make_unsigned_t<Index>>(index) >= rows) {
-          throw_index(first + i, static_cast<int64_t>(index), rows);
-        }
-      }
-      throw Error(ErrorKind::kIndexRange, "indexes = changing, expected an array at rest");
-    }
-    if constexpr (std::is_same_v<Copy, uint8_t>) return {copy, kIndexUint8};
-    if constexpr (std::is_same_v<Copy, uint16_t>) return {copy, kIndexUint16};
-    return {copy, kIndexInt32};
-  });
+  switch (span.type) {
+    case ElementType::kNone:
+      return {nullptr, kIndexNone};
+    case ElementType::kUint8:
+      return {static_cast<const uint8_t*>(span.data) + first, kIndexUint8};
+    case ElementType::kUint16:
+      return {static_cast<const uint16_t*>(span.data) + first, kIndexUint16};
+    case ElementType::kInt64:
+      break;
+    default:
+      return {static_cast<const int32_t*>(span.data) + first, kIndexInt32};
+  }
+  // A table has at most 2^31 rows: an index outside int32 has none, and neither has -1.
+  const int64_t* block = static_cast<const int64_t*>(span.data) + first;
+  for (uint64_t i = 0; i < count; ++i) {
+    const int64_t index = block[i];
+    const int32_t narrow = static_cast<int32_t>(index);
+    scratch.indexes[i] = narrow == index ? narrow : -1;
+  }
+  return {scratch.indexes, kIndexInt32};
 }
 
 int64_t symbol_at(const KernelSymbols& symbols, uint64_t i) {
@@ -97,62 +81,82 @@ uint64_t index_at(const KernelIndexes& indexes, uint64_t i) {
 
 namespace {
 
-// `copy`: also where a kernel could read the caller's symbols as they are.
-KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count, bool copy,
+[[noreturn]] void throw_symbol_outside_int32(uint64_t position, int64_t symbol) {
+  throw Error(ErrorKind::kSymbolRange, "symbols[" + std::to_string(position) +
+                                           "] = " + std::to_string(symbol) +
+                                           ", expected -2147483648 <= symbol <= 2147483647");
+}
+
+KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count,
                            BlockScratch& scratch) {
   return visit_elements(span.data, span.type, [&](const auto* data) -> KernelSymbols {
     using Symbol = std::remove_cvref_t<decltype(*data)>;
     const Symbol* block = data + first;
-    if (!copy) {
-      if constexpr (std::is_same_v<Symbol, int8_t>) return {block, kSymbolInt8};
-      if constexpr (std::is_same_v<Symbol, int16_t>) return {block, kSymbolInt16};
-      if constexpr (std::is_same_v<Symbol, int32_t>) return {block, kSymbolInt32};
-    }
-    for (uint64_t i = 0; i < count; ++i) {
-      const Symbol symbol = block[i];
-      scratch.symbols[i] = static_cast<int32_t>(symbol);
-      if constexpr (sizeof(Symbol) >= 4) {
-        if (static_cast<int64_t>(symbol) != scratch.symbols[i]) {
-          throw Error(ErrorKind::kSymbolRange,
-                      "symbols[" + std::to_string(first + i) + "] = " + std::to_string(symbol) +
-                          ", expected -2147483648 <= symbol <= 2147483647");
-        }
+    if constexpr (std::is_same_v<Symbol, int8_t>) {
+      return {block, kSymbolInt8};
+    } else if constexpr (std::is_same_v<Symbol, int16_t>) {
+      return {block, kSymbolInt16};
+    } else if constexpr (std::is_same_v<Symbol, int32_t>) {
+      return {block, kSymbolInt32};
+    } else if constexpr (std::is_same_v<Symbol, uint8_t>) {
+      int16_t* copy = reinterpret_cast<int16_t*>(scratch.symbols);
+      convert(block, count, copy);
+      return {copy, kSymbolInt16};
+    } else {
+      bool fits = true;
+      for (uint64_t i = 0; i < count; ++i) {
+        const Symbol symbol = block[i];
+        scratch.symbols[i] = static_cast<int32_t>(symbol);
+        fits &= static_cast<int64_t>(symbol) == scratch.symbols[i];
       }
+      for (uint64_t i = 0; !fits && i < count; ++i) {
+        const int64_t symbol = block[i];
+        if (symbol != static_cast<int32_t>(symbol)) throw_symbol_outside_int32(first + i, symbol);
+      }
+      return {scratch.symbols, kSymbolInt32};
     }
-    return {scratch.symbols, kSymbolInt32};
   });
 }
 
-// Every symbol must lie in its row.
-void check_symbols_in_rows(const KernelSymbols& symbols, const KernelIndexes& indexes,
-                           uint64_t first, uint64_t count, const TableView& table) {
-  for (uint64_t i = 0; i < count; ++i) {
-    const RowView& row = table.rows[index_at(indexes, i)];
-    const int64_t symbol = symbol_at(symbols, i);
-    if (static_cast<uint64_t>(symbol - row.offset) < row.symbols) continue;
-    throw Error(ErrorKind::kSymbolRange,
-                "symbols[" + std::to_string(first + i) + "] = " + std::to_string(symbol) +
-                    ", expected " + std::to_string(row.offset) +
-                    " <= symbol <= " + std::to_string(int64_t{row.offset} + row.symbols - 1) +
-                    " (row " + std::to_string(index_at(indexes, i)) + " has no escape)");
-  }
+void check_symbol_in_row(uint64_t position, int64_t symbol, uint64_t index, const RowView& row) {
+  if (static_cast<uint64_t>(symbol - row.offset) < row.symbols) return;
+  throw Error(ErrorKind::kSymbolRange,
+              "symbols[" + std::to_string(position) + "] = " + std::to_string(symbol) +
+                  ", expected " + std::to_string(row.offset) +
+                  " <= symbol <= " + std::to_string(int64_t{row.offset} + row.symbols - 1) +
+                  " (row " + std::to_string(index) + " has no escape)");
 }
 
 }  // namespace
 
-CheckedBlock load_checked(const Part& part, uint64_t first, uint64_t count, BlockScratch& scratch) {
-  const TableView& table = part.table->view();
-  const KernelIndexes indexes = load_indexes(part.indexes, first, count, table.row_count, scratch);
-  const KernelSymbols symbols = load_symbols(part.symbols, first, count, !table.escape, scratch);
-  if (!table.escape) check_symbols_in_rows(symbols, indexes, first, count, table);
-  return {symbols, indexes};
+Block load_block(const Part& part, uint64_t first, uint64_t count, BlockScratch& scratch) {
+  return {load_symbols(part.symbols, first, count, scratch),
+          load_indexes(part.indexes, first, count, scratch)};
 }
 
 void check_part(const Part& part) {
+  const TableView& table = part.table->view();
   BlockScratch scratch;
   for (uint64_t first = 0; first < part.count; first += kBlock) {
-    (void)load_checked(part, first, std::min(kBlock, part.count - first), scratch);
+    const uint64_t count = std::min(kBlock, part.count - first);
+    const KernelIndexes indexes = load_indexes(part.indexes, first, count, scratch);
+    for (uint64_t i = 0; i < count; ++i) {
+      if (index_at(indexes, i) >= table.row_count) {
+        throw_index(part.indexes, first + i, table.row_count);
+      }
+    }
+    const KernelSymbols symbols = load_symbols(part.symbols, first, count, scratch);
+    for (uint64_t i = 0; table.escape == 0 && i < count; ++i) {
+      // Read again, so checked again: another thread may write.
+      const uint64_t index = std::min(index_at(indexes, i), table.row_count - 1);
+      check_symbol_in_row(first + i, symbol_at(symbols, i), index, table.rows[index]);
+    }
   }
+}
+
+void throw_faults(const Part& part) {
+  check_part(part);
+  throw Error(ErrorKind::kIndexRange, "indexes = changing, expected an array at rest");
 }
 
 KernelSymbolType kernel_output_type(ElementType type) {

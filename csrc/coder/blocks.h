@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The customs between callers' arrays and kernels: a block of elements is checked and, if its type
-// is not one a kernel reads, converted. A block and its scratch fit the L1 cache and a small
-// thread's stack, so that a check costs no pass over memory.
+// The customs between callers' arrays and kernels: a block of elements is converted if its type is
+// not one that a kernel reads. Kernels check what they read; when they find a fault, the arrays are
+// checked here once more, from the front, for a message that names the first one. A block and its
+// scratch fit the L1 cache and a small thread's stack.
 #pragma once
 
 #include <cstdint>
@@ -29,23 +30,28 @@ struct KernelIndexes {
   KernelIndexType type;
 };
 
-struct CheckedBlock {
+struct Block {
   KernelSymbols symbols;
   KernelIndexes indexes;
 };
 
-// Indexes [first, first + count) of a span, ready for a kernel; count <= kBlock. An index without a
-// row is Error(kIndexRange); the message names its position in the span. What was checked is what a
-// kernel reads, even if another thread writes to the caller's array: indexes are always copied.
-KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t rows,
+// Indexes [first, first + count) of a span, for a kernel; count <= kBlock. They are not checked.
+KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count,
                            BlockScratch& scratch);
 
-// The same for a block of a part. A symbol outside int32, or outside its row if the table has no
-// escape, is Error(kSymbolRange); in the latter case what was checked is a copy, too.
-CheckedBlock load_checked(const Part& part, uint64_t first, uint64_t count, BlockScratch& scratch);
+// The same for a block of a part. Only a symbol outside int32 is an error, Error(kSymbolRange): no
+// kernel could see it.
+Block load_block(const Part& part, uint64_t first, uint64_t count, BlockScratch& scratch);
 
-// Checks a whole part, first element first.
+// Checks a whole part, first element first: an index without a row is Error(kIndexRange), a symbol
+// outside int32, or outside its row if the table has no escape, is Error(kSymbolRange).
 void check_part(const Part& part);
+
+// For a part in which a fault was found: says which is the first.
+[[noreturn]] void throw_faults(const Part& part);
+
+// For an index that a kernel refused.
+[[noreturn]] void throw_index(const IndexSpan& span, uint64_t position, uint64_t rows);
 
 // Element i of a loaded block.
 int64_t symbol_at(const KernelSymbols& symbols, uint64_t i);

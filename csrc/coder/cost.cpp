@@ -40,13 +40,15 @@ void visit_costs(const Part& part, Add&& add) {
   BlockScratch scratch;
   for (uint64_t first = 0; first < part.count; first += kBlock) {
     const uint64_t count = std::min(kBlock, part.count - first);
-    const auto [symbols, indexes] = load_checked(part, first, count, scratch);
+    const auto [symbols, indexes] = load_block(part, first, count, scratch);
     for (uint64_t i = 0; i < count; ++i) {
       const uint64_t index = index_at(indexes, i);
+      if (index >= table.row_count) throw_faults(part);
       const RowView& row = table.rows[index];
       const int32_t symbol = static_cast<int32_t>(symbol_at(symbols, i));
       const uint64_t slot = static_cast<uint64_t>(int64_t{symbol} - row.offset);
       const bool inside = slot < row.symbols;
+      if (!inside && table.escape == 0) throw_faults(part);
       const uint32_t k = inside ? static_cast<uint32_t>(slot) : row.symbols;
       const double bits = ready.empty() ? slot_bits(table, row, k) : ready[row.cdf_begin + k];
       add(index, bits, inside ? 0u : escape_bits(make_escape(symbol, row.offset, row.symbols)));

@@ -43,6 +43,7 @@ void check_width(const CdfTable& table, bool wide) {
     case Status::kEscapeUnannounced:
       throw Error(ErrorKind::kCorrupt,
                   where + "an escape, expected none in a segment without the escape flag");
+    case Status::kIndexOutOfRange:
     case Status::kSymbolOutOfRange:
     case Status::kOk:
       break;
@@ -96,11 +97,14 @@ void SegmentDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint6
   for (uint64_t done = 0; done < count;) {
     const uint64_t size = std::min(kBlock, count - done);
     const uint64_t position = first + done;
-    const KernelIndexes rows = load_indexes(indexes, position, size, view.row_count, scratch);
+    const KernelIndexes rows = load_indexes(indexes, position, size, scratch);
     void* out = direct ? element_address(symbols, position) : scratch.symbols;
     const DecodeBlock block = {&view, rows.data, out, size,
                                static_cast<uint32_t>(count_ % lanes_.lanes)};
     const KernelResult result = kernels.decode[wide_][type][rows.type](block, lanes_);
+    if (result.status == Status::kIndexOutOfRange) {
+      throw_index(indexes, position + result.position, view.row_count);
+    }
     if (result.status != Status::kOk) throw_result(result, position, symbols.type);
     if (!direct) store_symbols(scratch.symbols, symbols, position, size);
     count_ += size;

@@ -88,11 +88,12 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
       const uint64_t size = std::min(kBlock, end - begin);
       end -= size;
       const uint64_t position = end - part_begin;
-      const auto [symbols, indexes] = load_checked(part, position, size, scratch);
+      const auto [symbols, indexes] = load_block(part, position, size, scratch);
       const EncodeBlock block = {&table, symbols.data, indexes.data, size,
                                  static_cast<uint32_t>((end - first) % lanes.lanes)};
       lanes.escape_count = 0;
       kernels.encode[message.wide][symbols.type][indexes.type](block, lanes);
+      if (lanes.fault != 0) throw_faults(part);
       escapes.insert(escapes.end(), block_escapes, block_escapes + lanes.escape_count);
     }
   }

@@ -33,7 +33,9 @@ template <uint32_t kLanes, class Symbol, class Index>
   const TableView& table = *block.table;
   for (; open != 0; open &= open - 1) {
     const uint32_t lane = static_cast<uint32_t>(__builtin_ctzll(open));
-    const RowView& row = table.rows[RowOf<Index>::at(block.indexes, first + lane)];
+    const uint64_t index = RowOf<Index>::at(block.indexes, first + lane);
+    if (!RowOf<Index>::exists(index, table)) return false;
+    const RowView& row = table.rows[index];
     const Found found = look_up<Narrow>(table, row, values[lane], lanes);
     if (found.frequency == 0 || found.symbol != static_cast<Symbol>(found.symbol)) return false;
     lookup.remainder[lane] = values[lane] - found.start;
@@ -59,6 +61,7 @@ bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
   const U32 low_mask = Vec::splat(0xFFFF);
   const U32 multiplier = Vec::splat(kHashMultiplier);
   Symbol* symbols = static_cast<Symbol*>(block.symbols);
+  Rows<Index> rows(block.indexes, *block.table);
 
   uint32_t spill[kLanes];
   U32 state[kVectors];
@@ -69,13 +72,14 @@ bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
 
   for (uint64_t i = first; i < last; i += kLanes) {
     if (!words.ready(cursor)) return false;
+    prefetch_group<kLanes>(static_cast<const Index*>(block.indexes), i, kPrefetchBytes);
     U32 remainder[kVectors];
     U32 frequency[kVectors];
     U32 symbol[kVectors];
     uint64_t open = 0;
     FASTCODER_UNROLL
     for (uint32_t v = 0; v < kVectors; ++v) {
-      const U32 row = row_vector<Index>(block.indexes, i + v * kWidth);
+      const U32 row = rows.at(i + v * kWidth);
       const U32 value = Vec::both(state[v], value_mask);
       const U32 row_begin =
           Vec::add(Vec::shift_left(row, row_shift), Vec::shift_left<kRowPadBits>(row));
@@ -130,7 +134,7 @@ bool decode_groups(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
       if (FASTCODER_UNLIKELY(misfit != 0)) return false;
     }
   }
-  if (!words.ready(cursor)) return false;
+  if (!words.ready(cursor) || !rows.all_exist()) return false;
   lanes.words = words.position(cursor);
   store_vectors(lanes, state, hash);
   return true;

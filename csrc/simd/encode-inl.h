@@ -15,7 +15,7 @@
 namespace fastcoder::FASTCODER_ISA {
 namespace {
 
-// Looks up the lanes in `open` in the cdf, last first, and notes their escapes.
+// Finds the last slots' entries for the lanes in `open`, last first, and notes their escapes.
 template <uint32_t kLanes, class Index>
 [[gnu::noinline]] void escape_lanes(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
                                     uint64_t open, const uint32_t* symbols, uint32_t* entries) {
@@ -23,10 +23,9 @@ template <uint32_t kLanes, class Index>
   while (open != 0) {
     const uint32_t lane = 63 - static_cast<uint32_t>(__builtin_clzll(open));
     open ^= uint64_t{1} << lane;
-    const RowView& row = table.rows[RowOf<Index>::at(block.indexes, first + lane)];
-    const int32_t symbol = static_cast<int32_t>(symbols[lane]);
-    lanes.escapes[lanes.escape_count++] = make_escape(symbol, row.offset, row.symbols);
-    entries[lane] = escape_entry<Narrow>(table, row);
+    const RowView& row = table.rows[row_or_fault<Index>(block, lanes, first + lane)];
+    leave_row(table, row, static_cast<int32_t>(symbols[lane]), lanes);
+    entries[lane] = last_entry<Narrow>(table, row);
   }
 }
 
@@ -45,6 +44,7 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
   const U32 low_mask = Vec::splat(0xFFFF);
   const U32 inverse = Vec::splat(kHashInverse);
   const Symbol* symbols = static_cast<const Symbol*>(block.symbols);
+  Rows<Index> rows(block.indexes, *block.table);
 
   uint32_t spill[kLanes];
   U32 state[kVectors];
@@ -54,12 +54,14 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
 
   for (uint64_t i = last; i > first;) {
     i -= kLanes;
+    prefetch_group<kLanes>(symbols, i, -kPrefetchBytes);
+    prefetch_group<kLanes>(static_cast<const Index*>(block.indexes), i, -kPrefetchBytes);
     U32 entry[kVectors];
     uint64_t open = 0;
     FASTCODER_UNROLL
     for (uint32_t v = 0; v < kVectors; ++v) {
       const U32 symbol = Vec::widen(symbols + i + v * kWidth);
-      const U32 row = row_vector<Index>(block.indexes, i + v * kWidth);
+      const U32 row = rows.at(i + v * kWidth);
       const U32 place = Vec::sub(Vec::clamp_signed(symbol, low, high), low);
       entry[v] = Vec::gather(fast.dense, Vec::add(Vec::mul(row, stride), place));
       hash[v] = Vec::add(Vec::mul(hash[v], inverse), symbol);
@@ -97,6 +99,7 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
           Vec::add(Vec::template shift_left<kPrecision>(quotient), Vec::add(remainder, start));
     }
   }
+  if (!rows.all_exist()) lanes.fault = 1;
   lanes.cursor = cursor;
   store_vectors(lanes, state, hash);
 }

@@ -24,6 +24,10 @@ struct RowOf {
   static FASTCODER_ALWAYS_INLINE uint64_t at(const void* indexes, uint64_t i) {
     return static_cast<uint64_t>(static_cast<const Index*>(indexes)[i]);
   }
+  // A negative index is a large one here.
+  static FASTCODER_ALWAYS_INLINE bool exists(uint64_t row, const TableView& table) {
+    return !FASTCODER_UNLIKELY(row >= table.row_count);
+  }
   static FASTCODER_ALWAYS_INLINE const void* address(const void* indexes, uint64_t i) {
     return static_cast<const Index*>(indexes) + i;
   }
@@ -31,6 +35,7 @@ struct RowOf {
 template <>
 struct RowOf<void> {
   static FASTCODER_ALWAYS_INLINE uint64_t at(const void*, uint64_t) { return 0; }
+  static FASTCODER_ALWAYS_INLINE bool exists(uint64_t, const TableView&) { return true; }
   static FASTCODER_ALWAYS_INLINE const void* address(const void*, uint64_t) { return nullptr; }
 };
 
@@ -57,6 +62,26 @@ FASTCODER_ALWAYS_INLINE void store_lanes(Lanes& lanes, const State (&states)[kRo
   }
 }
 
+// Row of symbol i for an encoder: one that does not exist is a fault, and row 0 stands in for it.
+template <class Index>
+FASTCODER_ALWAYS_INLINE uint64_t row_or_fault(const EncodeBlock& block, EncodeLanes& lanes,
+                                              uint64_t i) {
+  const uint64_t row = RowOf<Index>::at(block.indexes, i);
+  if (RowOf<Index>::exists(row, *block.table)) return row;
+  lanes.fault = 1;
+  return 0;
+}
+
+// Notes a symbol outside its row: as an escape, or as a fault if the table has none.
+FASTCODER_ALWAYS_INLINE void leave_row(const TableView& table, const RowView& row, int32_t symbol,
+                                       EncodeLanes& lanes) {
+  if (table.escape != 0) {
+    lanes.escapes[lanes.escape_count++] = make_escape(symbol, row.offset, row.symbols);
+  } else {
+    lanes.fault = 1;
+  }
+}
+
 template <class Width, class Symbol, class Index>
 void encode_generic(const EncodeBlock& block, EncodeLanes& lanes) {
   using State = typename Width::State;
@@ -66,12 +91,12 @@ void encode_generic(const EncodeBlock& block, EncodeLanes& lanes) {
   const uint32_t lane_mask = lanes.lanes - 1;
   uint8_t* cursor = lanes.cursor;
   for (uint64_t i = block.count; i-- > 0;) {
-    const RowView& row = table.rows[RowOf<Index>::at(block.indexes, i)];
+    const RowView& row = table.rows[row_or_fault<Index>(block, lanes, i)];
     const int32_t symbol = static_cast<int32_t>(symbols[i]);
     uint64_t slot = static_cast<uint64_t>(int64_t{symbol} - row.offset);
     if (FASTCODER_UNLIKELY(slot >= row.symbols)) {
-      lanes.escapes[lanes.escape_count++] = make_escape(symbol, row.offset, row.symbols);
-      slot = row.symbols;
+      leave_row(table, row, symbol, lanes);
+      slot = row.slots - 1;
     }
     const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
     const uint32_t start = cdf[0] << shift;
@@ -84,11 +109,12 @@ void encode_generic(const EncodeBlock& block, EncodeLanes& lanes) {
   lanes.cursor = cursor;
 }
 
-// The entry of the escape slot of a row, as FastView::dense has them, at the working precision.
+// The entry of the last slot of a row, its escape if it has one, as FastView::dense has them, at
+// the working precision.
 template <class Width>
-FASTCODER_ALWAYS_INLINE uint32_t escape_entry(const TableView& table, const RowView& row) {
+FASTCODER_ALWAYS_INLINE uint32_t last_entry(const TableView& table, const RowView& row) {
   const uint32_t shift = Width::kPrecision - table.precision;
-  const uint32_t* cdf = table.cdf + row.cdf_begin + row.symbols;
+  const uint32_t* cdf = table.cdf + row.cdf_begin + row.slots - 1;
   return cdf[0] << shift | (cdf[1] - cdf[0]) << shift << 16;
 }
 
@@ -149,7 +175,11 @@ KernelResult decode_generic(const DecodeBlock& block, DecodeLanes& lanes) {
   const uint32_t lane_mask = lanes.lanes - 1;
   const uint8_t* words = lanes.words;
   for (uint64_t i = 0; i < block.count; ++i) {
-    const RowView& row = table.rows[RowOf<Index>::at(block.indexes, i)];
+    const uint64_t index = RowOf<Index>::at(block.indexes, i);
+    if (!RowOf<Index>::exists(index, table)) {
+      return {Status::kIndexOutOfRange, i, static_cast<int64_t>(index)};
+    }
+    const RowView& row = table.rows[index];
     const uint32_t* cdf = table.cdf + row.cdf_begin;
     const uint32_t lane = (block.first_lane + static_cast<uint32_t>(i)) & lane_mask;
     State state = static_cast<State>(lanes.state[lane]);

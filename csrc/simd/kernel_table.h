@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an ISA offers: one encode and one decode function per width of state and per element type.
-// Kernels trust their callers: coder/blocks.cpp checks every value before a call. No STL here,
-// because this header crosses the ISA wall.
+// Kernels check what they read: each element of the caller's arrays is looked at once, in the same
+// pass that codes it, so that another thread that writes to them can change symbols, and nothing
+// else. No STL here, because this header crosses the ISA wall.
 #pragma once
 
 #include <stdint.h>
@@ -23,6 +24,7 @@ enum class Status : uint32_t {
   kEscapeOutOfRange,   // an escaped symbol outside int32
   kEscapeUnannounced,  // an escape slot in a segment without the escape flag
   kSymbolOutOfRange,   // a symbol that the output type cannot hold
+  kIndexOutOfRange,    // an index that names no row
 };
 
 struct KernelResult {
@@ -51,6 +53,9 @@ struct EncodeLanes {
   uint8_t* cursor;  // words leave below it; room for one per symbol, and kEncodeSlack bytes
   Escape* escapes;  // room for one per symbol of the block, in the order of the visit
   uint64_t escape_count;
+  // Not 0 after an index that names no row, or a symbol outside its row in a table without
+  // escapes. The states are then meaningless.
+  uint32_t fault;
 };
 
 struct DecodeBlock {
@@ -72,12 +77,13 @@ struct DecodeLanes {
 };
 
 // encode: pushes the symbols of a block.
-//   Requires  indexes[i] < table.row_count; a symbol outside a row only if the table has escapes.
+//   Accepts   any indexes and symbols; see EncodeLanes::fault.
 //   Threads   a pure function of its arguments.
 using EncodeFunction = void (*)(const EncodeBlock& block, EncodeLanes& lanes);
 
 // decode: pops the symbols of a block.
-//   Requires  0 <= indexes[i] < table.row_count; room for `count` symbols.
+//   Requires  room for `count` symbols.
+//   Accepts   any indexes.
 //   Reads     nothing outside [words, words_end) and the escape reader's bytes.
 //   Returns   kOk, or what is wrong and where; symbols and lanes are then unspecified.
 using DecodeFunction = KernelResult (*)(const DecodeBlock& block, DecodeLanes& lanes);

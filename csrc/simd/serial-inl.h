@@ -51,6 +51,7 @@ bool decode_serial(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
     for (uint32_t k = 0; k < kStep; ++k) {
       const uint32_t lane = base + k;
       const uint64_t row = RowOf<Index>::at(block.indexes, i + k);
+      if (!RowOf<Index>::exists(row, table)) return false;
       const State state = states[lane];
       const uint32_t value = static_cast<uint32_t>(state & kValueMask);
       const uint64_t entry =
@@ -107,7 +108,7 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
     for (uint32_t back = 1; back <= kStep; ++back) {
       const uint32_t k = kStep - back;
       const uint32_t lane = base + k;
-      const uint64_t row = RowOf<Index>::at(block.indexes, i + k);
+      const uint64_t row = row_or_fault<Index>(block, lanes, i + k);
       const int32_t symbol = static_cast<int32_t>(symbols[i + k]);
       const int32_t clamped = symbol < fast.dense_low    ? fast.dense_low
                               : symbol > fast.dense_high ? fast.dense_high
@@ -116,8 +117,8 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
           fast.dense[row * fast.dense_stride + static_cast<uint32_t>(clamped - fast.dense_low)];
       if (FASTCODER_UNLIKELY(entry >> 16 == 0)) {
         const RowView& view = table.rows[row];
-        lanes.escapes[lanes.escape_count++] = make_escape(symbol, view.offset, view.symbols);
-        entry = escape_entry<Width>(table, view);
+        leave_row(table, view, symbol, lanes);
+        entry = last_entry<Width>(table, view);
       }
       const uint32_t frequency = entry >> 16;
       State state = states[lane];

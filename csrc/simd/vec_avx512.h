@@ -36,6 +36,9 @@ struct Vec {
   FASTCODER_PRIMITIVE U32 sub(U32 a, U32 b) { return _mm256_sub_epi32(a, b); }
   FASTCODER_PRIMITIVE U32 mul(U32 a, U32 b) { return _mm256_mullo_epi32(a, b); }
   FASTCODER_PRIMITIVE U32 both(U32 a, U32 b) { return _mm256_and_si256(a, b); }
+  FASTCODER_PRIMITIVE U32 either(U32 a, U32 b) { return _mm256_or_si256(a, b); }
+  FASTCODER_PRIMITIVE U32 differ(U32 a, U32 b) { return _mm256_xor_si256(a, b); }
+  FASTCODER_PRIMITIVE U32 min(U32 a, U32 b) { return _mm256_min_epu32(a, b); }
   FASTCODER_PRIMITIVE U32 shift_left(U32 v, Count bits) { return _mm256_sll_epi32(v, bits); }
   FASTCODER_PRIMITIVE U32 shift_right(U32 v, Count bits) { return _mm256_srl_epi32(v, bits); }
   template <int kBits>
