@@ -29,7 +29,8 @@ void check_width(const CdfTable& table, bool wide) {
   }
 }
 
-[[noreturn]] void throw_result(const KernelResult& result, uint64_t first, ElementType type) {
+[[noreturn]] void throw_result(const KernelResult& result, uint64_t first, const IndexSpan& indexes,
+                               const TableView& table, ElementType type) {
   const uint64_t position = first + result.position;
   const std::string where = "symbols[" + std::to_string(position) + "] = ";
   switch (result.status) {
@@ -44,6 +45,7 @@ void check_width(const CdfTable& table, bool wide) {
       throw Error(ErrorKind::kCorrupt,
                   where + "an escape, expected none in a segment without the escape flag");
     case Status::kIndexOutOfRange:
+      throw_index(indexes, position, table.row_count);
     case Status::kSymbolOutOfRange:
     case Status::kOk:
       break;
@@ -102,10 +104,7 @@ void SegmentDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint6
     const DecodeBlock block = {&view, rows.data, out, size,
                                static_cast<uint32_t>(count_ % lanes_.lanes)};
     const KernelResult result = kernels.decode[wide_][type][rows.type](block, lanes_);
-    if (result.status == Status::kIndexOutOfRange) {
-      throw_index(indexes, position + result.position, view.row_count);
-    }
-    if (result.status != Status::kOk) throw_result(result, position, symbols.type);
+    if (result.status != Status::kOk) throw_result(result, position, indexes, view, symbols.type);
     if (!direct) store_symbols(scratch.symbols, symbols, position, size);
     count_ += size;
     done += size;
@@ -148,7 +147,7 @@ void SegmentDecoder::pull_block(const CdfTable& table, const IndexSpan& indexes,
                                 const MutableSymbolSpan& symbols) {
   const TableView& view = table.coding_view();
   BlockScratch scratch;
-  const KernelIndexes rows = load_indexes(indexes, 0, count, view.row_count, scratch);
+  const KernelIndexes rows = load_indexes(indexes, 0, count, scratch);
   const LanesBefore before(lanes_);
   const DecodeBlock block = {&view, rows.data, symbols.data, count,
                              static_cast<uint32_t>(count_ & (lanes_.lanes - 1))};
@@ -156,7 +155,7 @@ void SegmentDecoder::pull_block(const CdfTable& table, const IndexSpan& indexes,
   const KernelResult result = active_kernels().decode[wide_][type][rows.type](block, lanes_);
   if (result.status != Status::kOk) {
     before.put_back(lanes_);
-    throw_result(result, 0, symbols.type);
+    throw_result(result, 0, indexes, view, symbols.type);
   }
   count_ += count;
 }
