@@ -30,6 +30,9 @@ struct Vec {
   FASTCODER_PRIMITIVE U32 sub(U32 a, U32 b) { return vsubq_u32(a, b); }
   FASTCODER_PRIMITIVE U32 mul(U32 a, U32 b) { return vmulq_u32(a, b); }
   FASTCODER_PRIMITIVE U32 both(U32 a, U32 b) { return vandq_u32(a, b); }
+  FASTCODER_PRIMITIVE U32 either(U32 a, U32 b) { return vorrq_u32(a, b); }
+  FASTCODER_PRIMITIVE U32 differ(U32 a, U32 b) { return veorq_u32(a, b); }
+  FASTCODER_PRIMITIVE U32 min(U32 a, U32 b) { return vminq_u32(a, b); }
   FASTCODER_PRIMITIVE U32 shift_left(U32 v, Count bits) { return vshlq_u32(v, bits); }
   FASTCODER_PRIMITIVE U32 shift_right(U32 v, Count bits) { return vshlq_u32(v, vnegq_s32(bits)); }
   template <int kBits>
