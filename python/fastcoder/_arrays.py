@@ -41,6 +41,9 @@ ArrayInput: TypeAlias = Any
 SYMBOL_DTYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 INDEX_DTYPES = ("uint8", "uint16", "int32", "int64")
 
+# A look at one of them takes 0.1 us; its name takes 1 us. Another byte order is another dtype.
+_SYMBOL_KINDS = frozenset(map(np.dtype, SYMBOL_DTYPES))
+
 # Memory that NumPy can read: the CPU's, and pinned for CUDA or ROCm.
 _DLPACK_HOSTS = (1, 3, 11)
 
@@ -147,7 +150,7 @@ def symbol_dtype(dtype: DTypeLike) -> np.dtype[Any]:
         raise ArgumentTypeError(
             f"dtype = {dtype!r}, expected {', '.join(SYMBOL_DTYPES)}"
         ) from error
-    if result.name not in SYMBOL_DTYPES or not result.isnative:
+    if result not in _SYMBOL_KINDS:
         raise ArgumentTypeError(f"dtype = {result}, expected {', '.join(SYMBOL_DTYPES)}")
     return result
 

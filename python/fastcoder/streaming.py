@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _core
-from ._arrays import ArrayInput, as_bytes, as_flag
+from ._arrays import ArrayInput, as_bytes, as_flag, symbol_dtype
 from .coding import Shape, _coding_arguments, _decoding_arguments, _options
 from .errors import ArgumentError, ArgumentTypeError
 from .intervals import IntervalPulls, IntervalPushes
@@ -140,13 +140,13 @@ class Decoder(IntervalPulls):
             FastcoderError: As :func:`fastcoder.decode`. After any of these the decoder stands where
                 it stood before; the contents of ``out`` are unspecified.
         """
-        if (
-            out is not None
-            and shape is None
-            and type(table) is CdfTable
-            and self._native.pull_direct(indexes, table._native, out)
-        ):
-            return out
+        if shape is None and type(table) is CdfTable:
+            target = out
+            if out is None and type(indexes) is np.ndarray:
+                kind = np.int32 if dtype is np.int32 else symbol_dtype(dtype)
+                target = np.empty(indexes.shape, kind)
+            if target is not None and self._native.pull_direct(indexes, table._native, target):
+                return target
         rows, result = _decoding_arguments(indexes, table, dtype, shape, out)
         self._native.pull(rows, table._native, result)
         return result
