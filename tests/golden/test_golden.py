@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastcoder as fc
-from tests import reference
+from tests import reference, reference_positions
 from tests.golden import make_tables
 
 FOLDER = Path(__file__).parent
@@ -92,6 +92,41 @@ def test_reference_reads_and_repeats_a_golden_stream_of_pushes(name):
     assert symbols == [symbol for part, _, _ in pushes for symbol in part]
     options = {key: case[key] for key in ("check", "lanes", "segment")}
     assert reference.encode_stream(pushes, **options) == stream
+
+
+@pytest.mark.parametrize("name", ONE_SHOT)
+def test_both_decoders_read_parts_of_a_golden_stream(name):
+    case = ONE_SHOT[name]
+    [part] = case["pushes"]
+    data, stream = bytes.fromhex(part["table"]), bytes.fromhex(case["stream"])
+    table, plain = fc.CdfTable.from_bytes(data), reference.Table.from_bytes(data)
+    symbols, indexes = part["symbols"], np.array(part["indexes"], np.uint8)
+    for first in range(0, len(symbols) + 1, max(13, len(symbols) // 6)):
+        for count in {0, 1, 20, len(symbols)}:
+            expected = symbols[first : first + count]
+            size = len(expected)
+            found = fc.decode_range(stream, first, indexes, table, count=size)
+            assert found.tolist() == expected
+            args = (part["indexes"], plain)
+            assert reference_positions.decode_part(stream, first, size, *args) == expected
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_both_decoders_tell_the_same_bits_of_a_golden_stream(name):
+    case = STREAMING[name]
+    stream = bytes.fromhex(case["stream"])
+    tables = [bytes.fromhex(part["table"]) for part in case["pushes"]]
+    pulls = [
+        (part["indexes"], reference.Table.from_bytes(table))
+        for part, table in zip(case["pushes"], tables, strict=True)
+    ]
+    used = iter(reference_positions.bits_used(stream, pulls))
+    decoder = fc.Decoder(stream)
+    assert decoder.tell() == pytest.approx(next(used))
+    for part, table in zip(case["pushes"], tables, strict=True):
+        for index in part["indexes"]:
+            decoder.pull([index], fc.CdfTable.from_bytes(table))
+            assert decoder.tell() == pytest.approx(next(used))
 
 
 @pytest.mark.parametrize("name", TABLES)
