@@ -326,16 +326,17 @@ def hash_segment(t: int, symbols: Sequence[int], lanes: int) -> int:
 def choose_lanes(
     symbols: Sequence[int], rows: Sequence[Row | Interval], width: Width, forced: int | None
 ) -> Segment:
-    most = min(forced or 32, len(symbols))
-    lanes = 1 << (most.bit_length() - 1)
-    segment = encode_segment(symbols, rows, lanes, width)
+    most = 1 << (min(forced or 32, len(symbols)).bit_length() - 1)
+    tried = 1 if forced is None and len(symbols) <= 2048 else most
+    segment = encode_segment(symbols, rows, tried, width)
 
-    def holds() -> bool:
+    def holds(lanes: int) -> bool:
         return 1 + lanes * width.stored + segment.escapes <= 8 + segment.payload // 640
 
-    while forced is None and lanes > 1 and not holds():
+    lanes = most
+    while forced is None and lanes > 1 and not holds(lanes):
         lanes //= 2
-    return segment if lanes == segment.lanes else encode_segment(symbols, rows, lanes, width)
+    return segment if lanes == tried else encode_segment(symbols, rows, lanes, width)
 
 
 def choose_segments(

@@ -86,7 +86,7 @@ void run() {
     Encoder encoder;
     encoder.push(message.table, {message.symbols.data(), ElementType::kInt32},
                  {message.indexes.data(), ElementType::kUint8}, kCount);
-    const std::vector<uint8_t> stream = encoder.finish({lanes, 0, 1, false});
+    const std::vector<uint8_t> stream = encoder.finish({lanes, 0, 1, false}).bytes();
     const double symbol = fastest(message, stream, kCount) / static_cast<double>(kCount);
     std::printf("%6u %10.2f", lanes, symbol);
     for (const uint64_t n : kSizes) {

@@ -5,9 +5,7 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
-#include <iterator>
 #include <limits>
-#include <numeric>
 #include <string>
 #include <type_traits>
 
@@ -15,138 +13,13 @@
 #include "base/little_endian.h"
 #include "base/varint.h"
 #include "coder/blocks.h"
-#include "coder/intervals.h"
 #include "coder/stream_layout.h"
 #include "coder/thread_pool.h"
 #include "format/params.h"
 #include "format/symbol_hash.h"
-#include "simd/dispatch.h"
 
 namespace fastcoder {
 namespace {
-
-// All parts of a message, addressed by the position of a symbol in it.
-struct Message {
-  std::span<const Part> parts;
-  uint64_t count = 0;
-  bool wide = false;
-  uint64_t most_words = 1;  // that one symbol writes
-
-  explicit Message(std::span<const Part> message_parts) : parts(message_parts) {
-    for (const Part& part : parts) {
-      count += part.count;
-      if (count > kMaxCount) {
-        throw Error(ErrorKind::kValue, "len(symbols) = " + std::to_string(count) +
-                                           ", expected at most " + std::to_string(kMaxCount));
-      }
-      const bool used = part.count > 0;
-      if (part.intervals != nullptr && used) {
-        wide = true;
-        most_words = kMaxIntervalWords;
-        continue;
-      }
-      wide = wide || (used && part.table->precision() > static_cast<int>(Narrow::kPrecision));
-    }
-  }
-  uint32_t state_bytes() const { return wide ? Wide::kStateBytes : Narrow::kStateBytes; }
-};
-
-// An encoded segment: K states, words, escape bits.
-struct Segment {
-  std::vector<uint8_t> body;
-  uint32_t lanes = 1;
-  bool escapes = false;
-  uint32_t lane_hashes[kMaxLanes] = {};
-
-  uint64_t payload(uint32_t state_bytes) const { return body.size() - lanes * state_bytes; }
-  uint32_t flags() const {
-    return static_cast<uint32_t>(std::countr_zero(lanes)) | (escapes ? kEscapesFlag : 0);
-  }
-};
-
-// Pushes symbols [first, first + count) of the message, last to first.
-void push_symbols(const Message& message, uint64_t first, uint64_t count, EncodeLanes& lanes,
-                  std::vector<Escape>& escapes) {
-  const KernelTable& kernels = active_kernels();
-  BlockScratch scratch;
-  Escape block_escapes[kBlock];
-  lanes.escapes = block_escapes;
-  uint64_t part_begin = message.count;
-  for (size_t p = message.parts.size(); p-- > 0;) {
-    const Part& part = message.parts[p];
-    part_begin -= part.count;
-    const uint64_t begin = std::max(first, part_begin);
-    uint64_t end = std::min(first + count, part_begin + part.count);
-    if (part.intervals != nullptr) {
-      if (end <= begin) continue;
-      push_packed(part.intervals + (begin - part_begin), end - begin,
-                  static_cast<uint32_t>((begin - first) % lanes.lanes), lanes);
-      continue;
-    }
-    const TableView& table = part.table->coding_view();
-    while (end > begin) {
-      const uint64_t size = std::min(kBlock, end - begin);
-      end -= size;
-      const uint64_t position = end - part_begin;
-      const auto [symbols, indexes] = load_block(part, position, size, scratch);
-      const EncodeBlock block = {&table, symbols.data, indexes.data, size,
-                                 static_cast<uint32_t>((end - first) % lanes.lanes)};
-      lanes.escape_count = 0;
-      kernels.encode[message.wide][symbols.type][indexes.type](block, lanes);
-      if (lanes.fault != 0) throw_faults(part);
-      escapes.insert(escapes.end(), block_escapes, block_escapes + lanes.escape_count);
-    }
-  }
-}
-
-Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count, uint32_t lanes) {
-  EncodeLanes state = {};
-  state.lanes = lanes;
-  std::fill_n(state.state, lanes, message.wide ? Wide::kLower : uint64_t{Narrow::kLower});
-  const uint64_t room = 2 * message.most_words * count + kEncodeSlack;
-  const std::unique_ptr<uint8_t[]> words(new uint8_t[room]);  // not zeroed
-  state.cursor = words.get() + room;
-  std::vector<Escape> escapes;
-  push_symbols(message, first, count, state, escapes);
-
-  const uint64_t word_bytes = static_cast<uint64_t>(words.get() + room - state.cursor);
-  const uint64_t bits =
-      std::accumulate(escapes.begin(), escapes.end(), uint64_t{0},
-                      [](uint64_t sum, const Escape& escape) { return sum + escape_bits(escape); });
-  const uint32_t state_bytes = message.state_bytes();
-  Segment segment;
-  segment.lanes = lanes;
-  segment.escapes = !escapes.empty();
-  segment.body.resize(lanes * state_bytes + word_bytes + (bits + 7) / 8);
-  uint8_t* out = segment.body.data();
-  for (uint32_t lane = 0; lane < lanes; ++lane, out += state_bytes) {
-    store_u32(out, static_cast<uint32_t>(state.state[lane]));
-    if (message.wide) store_u16(out + 4, static_cast<uint32_t>(state.state[lane] >> 32));
-    segment.lane_hashes[lane] = finish_hash(state.hash[lane], (count - lane + lanes - 1) / lanes);
-  }
-  std::copy_n(state.cursor, word_bytes, out);
-  EscapeWriter writer(segment.body.data() + segment.body.size());
-  std::for_each(escapes.rbegin(), escapes.rend(), [&](Escape escape) { writer.write(escape); });
-  return segment;
-}
-
-// The rule of docs/format.md 8 for the lanes of one segment.
-Segment encode_segment(const Message& message, uint64_t first, uint64_t count,
-                       uint32_t forced_lanes) {
-  const uint64_t wanted = forced_lanes == 0 ? kMaxLanes : forced_lanes;
-  const uint32_t most = static_cast<uint32_t>(std::bit_floor(std::min(wanted, count)));
-  Segment segment = encode_with_lanes(message, first, count, most);
-  if (forced_lanes != 0) return segment;
-  const uint32_t state_bytes = message.state_bytes();
-  const uint64_t allowed = 8 + segment.payload(state_bytes) / 640;
-  const auto fits = [&](uint32_t lanes) {
-    return 1 + lanes * state_bytes + (segment.escapes ? 1 : 0) <= allowed;
-  };
-  uint32_t lanes = most;
-  while (lanes > 1 && !fits(lanes)) lanes /= 2;
-  if (lanes == most) return segment;
-  return encode_with_lanes(message, first, count, lanes);
-}
 
 // Whether the states of segments of 2^log2_segment symbols cost less than 0.05 % of `payload`
 // bytes. There are fewer than 2^31 segments (kMaxCount, 16 symbols each) and a factor below 2^19:
@@ -161,27 +34,8 @@ bool states_are_cheap(const Message& message, uint32_t log2_segment, uint32_t la
 constexpr uint32_t kFirstLog2Segment = 16;
 constexpr uint32_t kOneSegment = 64;  // log2 of a segment that holds every message
 
-constexpr uint64_t kProbe = 512;
+constexpr uint64_t kProbe = kMostProbed;
 constexpr uint64_t kProbes = 128;
-
-// The bits that the symbols of a probe take: what left the states, and what they gained.
-uint64_t probe_bits(const Message& message, uint64_t first, uint32_t lanes) {
-  const uint64_t lower = message.wide ? Wide::kLower : uint64_t{Narrow::kLower};
-  uint8_t words[2 * kProbe + kEncodeSlack];
-  EncodeLanes state = {};
-  state.lanes = lanes;
-  std::fill_n(state.state, lanes, lower);
-  state.cursor = std::end(words);
-  std::vector<Escape> escapes;
-  push_symbols(message, first, kProbe, state, escapes);
-  uint64_t bits = 0;
-  for (const Escape& escape : escapes) bits += escape_bits(escape);
-  bits = 8 * (static_cast<uint64_t>(std::end(words) - state.cursor) + (bits + 7) / 8);
-  for (uint32_t lane = 0; lane < lanes; ++lane) {
-    bits += static_cast<uint64_t>(std::bit_width(state.state[lane] / lower)) - 1;
-  }
-  return bits;
-}
 
 // The smallest legal log2 of the segment size, or kOneSegment, from probes all over the message:
 // channels of a latent differ by more than parts of one channel do.
@@ -192,7 +46,8 @@ uint32_t choose_log2_segment(const Message& message, uint32_t lanes, unsigned th
   parallel_for(kProbes / kTask, threads, [&](uint64_t task) {
     uint64_t sum = 0;
     for (uint64_t i = task * kTask; i < (task + 1) * kTask; ++i) {
-      sum += probe_bits(message, i * (message.count - kProbe) / (kProbes - 1), lanes);
+      const uint64_t first = i * (message.count - kProbe) / (kProbes - 1);
+      sum += probe_bits(message, first, kProbe, lanes);
     }
     bits += sum;
   });
@@ -246,40 +101,6 @@ std::vector<Segment> encode_all(const Message& message, const EncodeOptions& opt
     }
     throw;
   }
-}
-
-// Appends the stream and returns its symbol hash.
-uint32_t append_stream(std::vector<uint8_t>& bytes, const Message& message,
-                       const EncodeOptions& options) {
-  uint32_t hash = 0;
-  const uint32_t hash_flag = options.check ? kHashFlag : 0;
-  if (message.count == 0) {
-    bytes.push_back(static_cast<uint8_t>(hash_flag));
-  } else {
-    uint32_t log2_segment = kOneSegment;
-    const std::vector<Segment> segments = encode_all(message, options, log2_segment);
-    uint64_t size = bytes.size() + 8;
-    for (const Segment& segment : segments) size += segment.body.size() + 6;
-    bytes.reserve(size);
-    for (size_t i = 0; i < segments.size(); ++i) {
-      const Segment& segment = segments[i];
-      const bool more = i + 1 < segments.size();
-      uint32_t flags = segment.flags() | (more ? kMoreFlag : 0);
-      if (i == 0) flags |= (message.wide ? kWideFlag : 0) | hash_flag;
-      bytes.push_back(static_cast<uint8_t>(flags));
-      if (i == 0 && more) bytes.push_back(static_cast<uint8_t>(log2_segment));
-      if (more) append_varint(bytes, segment.body.size());
-      bytes.insert(bytes.end(), segment.body.begin(), segment.body.end());
-      for (uint32_t lane = 0; lane < segment.lanes; ++lane) {
-        hash = fold_lane_hash(hash, segment.lane_hashes[lane]);
-      }
-    }
-  }
-  if (options.check) {
-    bytes.resize(bytes.size() + 4);
-    store_u32(bytes.data() + bytes.size() - 4, hash);
-  }
-  return hash;
 }
 
 template <class To>
@@ -351,16 +172,69 @@ void check_options(const EncodeOptions& options) {
   }
 }
 
-std::vector<uint8_t> encode_one_shot(const Part& part, const EncodeOptions& options) {
+EncodedStream::EncodedStream(const Message& message, const EncodeOptions& options,
+                             const uint64_t* fingerprint) {
   check_options(options);
-  const Message message(std::span(&part, 1));
-  // The hash stands before the stream and is known after it.
-  const OneShotHeader header = {static_cast<uint32_t>(part.table->fingerprint()), 0, message.count};
-  std::vector<uint8_t> bytes;
-  append_one_shot_header(bytes, header);
-  const uint32_t hash = append_stream(bytes, message, options);
-  store_u32(bytes.data() + kOneShotHashPosition, hash);
-  return bytes;
+  if (fingerprint != nullptr) {
+    append_one_shot_header(heads_, {static_cast<uint32_t>(*fingerprint), 0, message.count});
+  }
+  const uint32_t hash_flag = options.check ? kHashFlag : 0;
+  uint32_t log2_segment = kOneSegment;
+  if (message.count == 0) {
+    heads_.push_back(static_cast<uint8_t>(hash_flag));
+  } else {
+    segments_ = encode_all(message, options, log2_segment);
+  }
+  uint32_t hash = 0;
+  for (const Segment& segment : segments_) {
+    const bool at_first = head_ends_.empty();
+    const bool more = head_ends_.size() + 1 < segments_.size();
+    uint32_t flags = segment.flags() | (more ? kMoreFlag : 0);
+    if (at_first) flags |= (message.wide ? kWideFlag : 0) | hash_flag;
+    heads_.push_back(static_cast<uint8_t>(flags));
+    if (at_first && more) heads_.push_back(static_cast<uint8_t>(log2_segment));
+    if (more) append_varint(heads_, segment.size);
+    head_ends_.push_back(heads_.size());
+    body_bytes_ += segment.size;
+    for (uint32_t lane = 0; lane < segment.lanes; ++lane) {
+      hash = fold_lane_hash(hash, segment.lane_hashes[lane]);
+    }
+  }
+  // The hash of a one-shot stream stands before the segments, and is known after them.
+  if (fingerprint != nullptr) store_u32(heads_.data() + kOneShotHashPosition, hash);
+  if (options.check) {
+    heads_.resize(heads_.size() + 4);
+    store_u32(heads_.data() + heads_.size() - 4, hash);
+  }
+}
+
+void EncodedStream::write(uint8_t* out, unsigned threads) const {
+  // What thread first touches a page of `out` pays for it, so all take part.
+  std::vector<uint8_t*> places;
+  places.reserve(segments_.size());
+  uint64_t head = 0;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    std::memcpy(out, heads_.data() + head, head_ends_[i] - head);
+    out += head_ends_[i] - head;
+    head = head_ends_[i];
+    places.push_back(out);
+    out += segments_[i].size;
+  }
+  std::memcpy(out, heads_.data() + head, heads_.size() - head);
+  parallel_for(places.size(), threads, [&](uint64_t i) {
+    std::memcpy(places[i], segments_[i].body.get(), segments_[i].size);
+  });
+}
+
+std::vector<uint8_t> EncodedStream::bytes() const {
+  std::vector<uint8_t> result(size());
+  write(result.data(), 1);
+  return result;
+}
+
+EncodedStream encode_one_shot(const Part& part, const EncodeOptions& options) {
+  const uint64_t fingerprint = part.table->fingerprint();
+  return EncodedStream(Message(std::span(&part, 1)), options, &fingerprint);
 }
 
 void Encoder::push(std::shared_ptr<const CdfTable> table, const SymbolSpan& symbols,
@@ -383,14 +257,11 @@ void Encoder::push_intervals(std::vector<uint64_t> intervals) {
   pushed_.push_back(std::move(pushed));
 }
 
-std::vector<uint8_t> Encoder::finish(const EncodeOptions& options) const {
-  check_options(options);
+EncodedStream Encoder::finish(const EncodeOptions& options) const {
   std::vector<Part> parts;
   parts.reserve(pushed_.size());
   for (const Pushed& pushed : pushed_) parts.push_back(pushed.part);
-  std::vector<uint8_t> bytes;
-  append_stream(bytes, Message(parts), options);
-  return bytes;
+  return EncodedStream(Message(parts), options, nullptr);
 }
 
 }  // namespace fastcoder

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "coder/cdf_table.h"
+#include "coder/segment_encoder.h"
 #include "coder/spans.h"
 
 namespace fastcoder {
@@ -22,8 +23,26 @@ struct EncodeOptions {
 // Throws Error(kValue) for lanes or a segment that the format does not have.
 void check_options(const EncodeOptions& options);
 
+// What encoding made, before it is put together: the caller may have memory of its own for it.
+class EncodedStream {
+ public:
+  // With the one-shot header if there is a fingerprint of a table for it.
+  EncodedStream(const Message& message, const EncodeOptions& options, const uint64_t* fingerprint);
+
+  uint64_t size() const { return heads_.size() + body_bytes_; }
+  // Requires room for size() bytes.
+  void write(uint8_t* out, unsigned threads) const;
+  std::vector<uint8_t> bytes() const;
+
+ private:
+  std::vector<uint8_t> heads_;       // all that stands before, between and after the bodies
+  std::vector<uint64_t> head_ends_;  // in heads_, of what precedes a body
+  std::vector<Segment> segments_;
+  uint64_t body_bytes_ = 0;
+};
+
 // One self-checking stream with the one-shot header.
-std::vector<uint8_t> encode_one_shot(const Part& part, const EncodeOptions& options);
+EncodedStream encode_one_shot(const Part& part, const EncodeOptions& options);
 
 // Collects copies of symbols until finish. A push that throws changes nothing.
 class Encoder {
@@ -33,7 +52,7 @@ class Encoder {
   // Checked intervals (coder/intervals.h): the stream will be a wide one.
   void push_intervals(std::vector<uint64_t> intervals);
   // The stream, without header.
-  std::vector<uint8_t> finish(const EncodeOptions& options) const;
+  EncodedStream finish(const EncodeOptions& options) const;
 
  private:
   // A push, copied in the narrowest types that hold it.

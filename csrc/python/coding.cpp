@@ -20,12 +20,17 @@ namespace {
 py::bytes encode(const py::array& symbols, const std::optional<py::array>& indexes,
                  const TablePtr& table, uint32_t lanes, uint64_t segment, unsigned threads) {
   const Part part = make_part(symbols, indexes, *table);
-  std::vector<uint8_t> bytes;
-  {
-    const py::gil_scoped_release release;
-    bytes = encode_one_shot(part, {lanes, segment, threads, false});
-  }
-  return to_python(bytes);
+  return stream_to_python(part.count, threads,
+                          [&] { return encode_one_shot(part, {lanes, segment, threads, false}); });
+}
+
+// None if the arguments were not what encoding takes as they are.
+py::object encode_direct(py::handle symbols, py::handle indexes, const CdfTable& table,
+                         uint32_t lanes, uint64_t segment, unsigned threads) {
+  const std::optional<Part> part = direct_part(symbols, indexes, table);
+  if (!part) return py::none();
+  return stream_to_python(part->count, threads,
+                          [&] { return encode_one_shot(*part, {lanes, segment, threads, false}); });
 }
 
 void check_stream(const py::bytes& stream, const TablePtr& table, uint64_t count) {
@@ -100,7 +105,7 @@ std::vector<py::bytes> encode_many(const std::vector<py::array>& symbols,
   {
     const py::gil_scoped_release release;
     for_messages(parts.size(), threads, [&](uint64_t i) {
-      streams[i] = encode_one_shot(parts[i], {lanes, segment, 1, false});
+      streams[i] = encode_one_shot(parts[i], {lanes, segment, 1, false}).bytes();
     });
   }
   std::vector<py::bytes> result;
@@ -164,6 +169,8 @@ py::tuple cost_of_rows_of(const py::array& symbols, const std::optional<py::arra
 
 void bind_coding(py::module_& m) {
   m.def("encode", &encode, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
+        py::arg("lanes"), py::arg("segment"), py::arg("threads"));
+  m.def("encode_direct", &encode_direct, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
         py::arg("lanes"), py::arg("segment"), py::arg("threads"));
   m.def("decode", &decode, py::arg("stream"), py::arg("indexes"), py::arg("table"), py::arg("out"),
         py::arg("threads"));

@@ -28,24 +28,40 @@ bool is_index_type(ElementType type) {
          type == ElementType::kInt32 || type == ElementType::kInt64;
 }
 
+// Indexes in the shape of `symbols`; nothing if they need the long way.
+std::optional<IndexSpan> direct_indexes(py::handle indexes, const py::array& symbols,
+                                        uint64_t rows) {
+  if (indexes.is_none()) return rows == 1 ? std::optional(IndexSpan()) : std::nullopt;
+  if (!is_ndarray(indexes)) return std::nullopt;
+  const auto array = py::reinterpret_borrow<py::array>(indexes);
+  const std::optional<ElementType> type = direct_type(array);
+  if (!type || !is_index_type(*type) || !same_shape(array, symbols)) return std::nullopt;
+  return IndexSpan{array.data(), *type};
+}
+
 }  // namespace
+
+std::optional<Part> direct_part(py::handle symbols, py::handle indexes, const CdfTable& table) {
+  if (!is_ndarray(symbols)) return std::nullopt;
+  const auto array = py::reinterpret_borrow<py::array>(symbols);
+  const std::optional<ElementType> type = direct_type(array);
+  if (!type) return std::nullopt;
+  const std::optional<IndexSpan> rows = direct_indexes(indexes, array, table.rows());
+  if (!rows) return std::nullopt;
+  return Part{&table, {array.data(), *type}, *rows, element_count(array)};
+}
 
 std::optional<DirectPull> direct_pull(py::handle indexes, py::handle out, uint64_t rows) {
   if (!is_ndarray(out)) return std::nullopt;
   auto symbols = py::reinterpret_borrow<py::array>(out);
   const std::optional<ElementType> type = direct_type(symbols);
   if (!type || !symbols.writeable()) return std::nullopt;
-  DirectPull pull;
-  pull.symbols = {symbols.mutable_data(), *type};
-  pull.count = element_count(symbols);
-  if (indexes.is_none()) return rows == 1 ? std::optional(pull) : std::nullopt;
-  if (!is_ndarray(indexes)) return std::nullopt;
-  const auto array = py::reinterpret_borrow<py::array>(indexes);
-  const std::optional<ElementType> index_type = direct_type(array);
-  if (!index_type || !is_index_type(*index_type)) return std::nullopt;
-  if (!same_shape(array, symbols) || overlap(array, symbols)) return std::nullopt;
-  pull.indexes = {array.data(), *index_type};
-  return pull;
+  const std::optional<IndexSpan> index_span = direct_indexes(indexes, symbols, rows);
+  if (!index_span) return std::nullopt;
+  if (!indexes.is_none() && overlap(py::reinterpret_borrow<py::array>(indexes), symbols)) {
+    return std::nullopt;
+  }
+  return DirectPull{*index_span, {symbols.mutable_data(), *type}, element_count(symbols)};
 }
 
 }  // namespace fastcoder

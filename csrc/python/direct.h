@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "coder/encoder.h"
 #include "python/bindings.h"
 
 namespace fastcoder {
@@ -23,6 +24,27 @@ class OptionalRelease {
   static constexpr uint64_t kWorthwhile = 4096;  // 3 to 30 us
   std::optional<py::gil_scoped_release> release_;
 };
+
+// The bytes that `encode` makes, written into a Python object without a copy between.
+template <class Encode>
+py::bytes stream_to_python(uint64_t count, unsigned threads, Encode&& encode) {
+  std::optional<EncodedStream> stream;
+  {
+    const OptionalRelease release(count);
+    stream.emplace(encode());
+  }
+  // Uninitialized, and unknown to anybody else until it is returned.
+  auto bytes = py::reinterpret_steal<py::bytes>(
+      PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(stream->size())));
+  if (!bytes) throw py::error_already_set();
+  uint8_t* out = reinterpret_cast<uint8_t*>(PyBytes_AS_STRING(bytes.ptr()));
+  const OptionalRelease release(count);
+  stream->write(out, threads);
+  return bytes;
+}
+
+// Symbols, and indexes (None for a table of one row) of their shape.
+std::optional<Part> direct_part(py::handle symbols, py::handle indexes, const CdfTable& table);
 
 struct DirectPull {
   IndexSpan indexes;

@@ -114,12 +114,8 @@ void push(Encoder& encoder, const py::array& symbols, const std::optional<py::ar
 
 py::bytes finish_encoder(const Encoder& encoder, uint32_t lanes, uint64_t segment, unsigned threads,
                          bool check) {
-  std::vector<uint8_t> bytes;
-  {
-    const py::gil_scoped_release release;
-    bytes = encoder.finish({lanes, segment, threads, check});
-  }
-  return to_python(bytes);
+  return stream_to_python(UINT64_MAX, threads,
+                          [&] { return encoder.finish({lanes, segment, threads, check}); });
 }
 
 }  // namespace

@@ -77,6 +77,9 @@ def encode(
     segment: int,
     threads: int,
 ) -> bytes: ...
+def encode_direct(
+    symbols: object, indexes: object, table: CdfTable, lanes: int, segment: int, threads: int
+) -> bytes | None: ...
 def decode(
     stream: bytes,
     indexes: NDArray[Any] | None,

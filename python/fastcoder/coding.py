@@ -74,8 +74,14 @@ def encode(
         >>> decode(stream, None, table, shape=4).tolist()
         [-1, 0, 0, 1000]
     """
+    options = (*_options(lanes, segment), as_threads(threads))
+    if type(table) is CdfTable:
+        # What needs no conversion: the helpers below take as long as a thousand symbols.
+        stream = _core.encode_direct(symbols, indexes, table._native, *options)
+        if stream is not None:
+            return stream
     values, rows, native = _coding_arguments(symbols, indexes, table)
-    return _core.encode(values, rows, native, *_options(lanes, segment), as_threads(threads))
+    return _core.encode(values, rows, native, *options)
 
 
 def decode(
@@ -318,6 +324,8 @@ def _native(table: CdfTable) -> _core.CdfTable:
 
 def _options(lanes: SupportsIndex | None, segment: SupportsIndex | None) -> tuple[int, int]:
     """Lanes and segment as the core takes them: checked, 0 for None."""
+    if lanes is None and segment is None:
+        return 0, 0
     options = as_count(lanes, "lanes", 1, 32), as_count(segment, "segment", 16, 2**30)
     _core.check_options(*options)
     return options
