@@ -68,7 +68,6 @@ FastTables::FastTables(const TableView& table) {
   int64_t high = kLow;
   for (uint64_t r = 0; r < table.row_count; ++r) {
     const RowView& row = table.rows[r];
-    if (row.slots == 1 && precision == 16) return;  // its frequency does not fit 16 bits
     if (row.symbols == 0) continue;
     low = std::min(low, int64_t{row.offset});
     high = std::max(high, int64_t{row.offset} + row.symbols - 1);
@@ -95,8 +94,8 @@ void FastTables::build_buckets(const TableView& table, uint32_t precision) {
     const RowView& row = table.rows[r];
     const uint32_t* cdf = table.cdf + row.cdf_begin;
     uint64_t* entries = buckets_.data() + r * row_entries(bits);
-    const auto frequency = [&](uint32_t k) -> uint64_t {
-      return k < row.symbols ? uint64_t{cdf[k + 1] - cdf[k]} << scale : 0;
+    const auto frequency = [&](uint32_t k) -> uint64_t {  // 2^16 becomes 0, as table_view.h says
+      return k < row.symbols ? (cdf[k + 1] - cdf[k]) << scale & 0xFFFF : 0;
     };
     uint32_t slot = 0;
     for (uint32_t bucket = 0; bucket < 1u << bits; ++bucket) {

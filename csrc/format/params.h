@@ -26,7 +26,7 @@ constexpr uint32_t kReservedFlag = 0x80;
 // The two widths of a state. kLower <= state < kLower << kWordBits, and a row's total is
 // 2^kPrecision. Why two: a 32-bit state at precision 16 loses 0.16 % of the rate, because
 // state >> precision is then a small number; at 14 it loses about 0.01-0.02 %. 48 bits at 16 lose
-// nothing and cost a quarter of the speed.
+// nothing and cost speed when encoding (docs/performance.md).
 struct Narrow {
   using State = uint32_t;
   static constexpr uint32_t kPrecision = 14;

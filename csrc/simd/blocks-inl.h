@@ -17,18 +17,6 @@
 namespace fastcoder::FASTCODER_ISA {
 namespace {
 
-// Symbols [first, last) of a block as a block of their own.
-template <class Block, class Symbols, class Index>
-FASTCODER_ALWAYS_INLINE Block part_of(const Block& block, uint32_t lanes, uint64_t first,
-                                      uint64_t last) {
-  Block part = block;
-  part.symbols = static_cast<Symbols>(block.symbols) + first;
-  part.indexes = RowOf<Index>::address(block.indexes, first);
-  part.count = last - first;
-  part.first_lane = (block.first_lane + static_cast<uint32_t>(first)) & (lanes - 1);
-  return part;
-}
-
 template <class Groups, class Width, class Symbol, class Index>
 KernelResult decode_block(const DecodeBlock& block, DecodeLanes& lanes) {
   const uint64_t first = (lanes.lanes - block.first_lane) & (lanes.lanes - 1);
@@ -64,8 +52,7 @@ void encode_block(const EncodeBlock& block, EncodeLanes& lanes) {
   }
   const uint64_t last = block.count - (block.count - first) % lanes.lanes;
   const auto encode_rest = [&](uint64_t begin, uint64_t end) {
-    encode_generic<Width, Symbol, Index>(
-        part_of<EncodeBlock, const Symbol*, Index>(block, lanes.lanes, begin, end), lanes);
+    encode_part<Width, Symbol, Index>(block, lanes, begin, end);
   };
   encode_rest(last, block.count);
   Groups::template encode<Width, Symbol, Index>(block, lanes, first, last);

@@ -39,6 +39,18 @@ struct RowOf<void> {
   static FASTCODER_ALWAYS_INLINE const void* address(const void*, uint64_t) { return nullptr; }
 };
 
+// Symbols [first, last) of a block as a block of their own.
+template <class Block, class Symbols, class Index>
+FASTCODER_ALWAYS_INLINE Block part_of(const Block& block, uint32_t lanes, uint64_t first,
+                                      uint64_t last) {
+  Block part = block;
+  part.symbols = static_cast<Symbols>(block.symbols) + first;
+  part.indexes = RowOf<Index>::address(block.indexes, first);
+  part.count = last - first;
+  part.first_lane = (block.first_lane + static_cast<uint32_t>(first)) & (lanes - 1);
+  return part;
+}
+
 template <uint32_t kLanes>
 constexpr uint64_t kAllLanes = ~uint64_t{0} >> (64 - kLanes);
 
@@ -107,6 +119,21 @@ void encode_generic(const EncodeBlock& block, EncodeLanes& lanes) {
     lanes.hash[lane] = unhash_symbol(lanes.hash[lane], symbol);
   }
   lanes.cursor = cursor;
+}
+
+// The same for symbols [first, last) of a block.
+template <class Width, class Symbol, class Index>
+[[gnu::noinline]] void encode_part(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
+                                   uint64_t last) {
+  encode_generic<Width, Symbol, Index>(
+      part_of<EncodeBlock, const Symbol*, Index>(block, lanes.lanes, first, last), lanes);
+}
+
+// Whether a row is one slot, with a frequency that 16 bits do not hold. Coding with it changes no
+// state.
+template <class Width>
+FASTCODER_ALWAYS_INLINE bool is_whole(const RowView& row) {
+  return Width::kPrecision == 16 && row.slots == 1;
 }
 
 // The entry of the last slot of a row, its escape if it has one, as FastView::dense has them, at

@@ -117,6 +117,11 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
           fast.dense[row * fast.dense_stride + static_cast<uint32_t>(clamped - fast.dense_low)];
       if (FASTCODER_UNLIKELY(entry >> 16 == 0)) {
         const RowView& view = table.rows[row];
+        if (is_whole<Width>(view)) {
+          if (view.symbols == 0 || symbol != view.offset) leave_row(table, view, symbol, lanes);
+          hashes[lane] = unhash_symbol(hashes[lane], symbol);
+          continue;
+        }
         leave_row(table, view, symbol, lanes);
         entry = last_entry<Width>(table, view);
       }

@@ -17,8 +17,9 @@ struct RowView {
 };
 
 // One 64-bit load per decoded symbol, and one 32-bit load per encoded one. Everything is at 14 bits
-// for a table of precision <= 14, else at 16. A table that does not fit (see coder/fast_tables.cpp)
-// has none, and the generic kernels code it.
+// for a table of precision <= 14, else at 16; there a row of one slot has a frequency of 2^16,
+// which is stored as 0 and so always looked up slowly. A table that does not fit (see
+// coder/fast_tables.cpp) has none, and the generic kernels code it.
 struct FastView {
   // Decoding, "bucket64": value >> bucket_shift is the bucket, and its entry
   //
@@ -32,8 +33,8 @@ struct FastView {
   // rows out of the same cache sets.
   const uint64_t* buckets;
   // Encoding: entry[r * dense_stride + clamp(symbol, dense_low, dense_high) - dense_low] is
-  // start | frequency << 16; frequency 0 marks what is outside the row. Both ends are outside every
-  // row, so that clamping is enough.
+  // start | frequency << 16; frequency 0 marks what is outside the row (or all of it). Both ends
+  // are outside every row, so that clamping is enough.
   const uint32_t* dense;
   uint32_t bucket_bits;
   uint32_t dense_stride;

@@ -20,6 +20,7 @@ struct Vec {
   using U32 = __m256i;
   using Mask = __m256i;
   using Count = __m128i;
+  using Real = __m256;
 
   FASTCODER_PRIMITIVE U32 load(const uint32_t* lanes) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes));
@@ -53,6 +54,9 @@ struct Vec {
   template <int kBits>
   FASTCODER_PRIMITIVE U32 shift_right_signed(U32 v) {
     return _mm256_srai_epi32(v, kBits);
+  }
+  FASTCODER_PRIMITIVE U32 append(U32 v, U32 word) {
+    return _mm256_or_si256(_mm256_slli_epi32(v, 16), word);
   }
   FASTCODER_PRIMITIVE U32 clamp_signed(U32 v, U32 low, U32 high) {
     return _mm256_min_epi32(_mm256_max_epi32(v, low), high);
@@ -109,26 +113,27 @@ struct Vec {
   FASTCODER_PRIMITIVE U32 gather(const uint32_t* table, U32 at) {
     return _mm256_i32gather_epi32(reinterpret_cast<const int32_t*>(table), at, 4);
   }
-  FASTCODER_PRIMITIVE U32 refill(U32 states, Mask mask, const uint8_t*& words) {
+  FASTCODER_PRIMITIVE U32 take_words(Mask mask, const uint8_t*& words) {
     const uint32_t taken = bits(mask);
     const __m256i next =
         _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(words)));
-    const __m256i spread = _mm256_permutevar8x32_epi32(next, lane_map(kExpand8[taken]));
     words += 2 * static_cast<uint32_t>(_mm_popcnt_u32(taken));
-    return select(mask, _mm256_or_si256(_mm256_slli_epi32(states, 16), spread), states);
+    return _mm256_permutevar8x32_epi32(next, lane_map(kExpand8[taken]));
   }
   FASTCODER_PRIMITIVE void emit(U32 states, uint32_t taken, uint8_t*& cursor) {
     const __m256i packed = _mm256_permutevar8x32_epi32(states, lane_map(kCompressUp8[taken]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(cursor - 16), low_words(packed));
     cursor -= 2 * static_cast<uint32_t>(_mm_popcnt_u32(taken));
   }
-  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, U32 divisor) {
+  FASTCODER_PRIMITIVE Real reciprocal_below(U32 divisor) {
+    return _mm256_div_ps(_mm256_set1_ps(kJustBelowOne), _mm256_cvtepi32_ps(divisor));
+  }
+  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, Real reciprocal) {
     const __m256i low = _mm256_and_si256(x, _mm256_set1_epi32(0xFFFF));
     const __m256 real = _mm256_add_ps(
         _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_srli_epi32(x, 16)), _mm256_set1_ps(65536.0f)),
         _mm256_cvtepi32_ps(low));
-    const __m256 quotient = _mm256_div_ps(real, _mm256_cvtepi32_ps(divisor));
-    return _mm256_cvttps_epi32(_mm256_mul_ps(quotient, _mm256_set1_ps(kJustBelowOne)));
+    return _mm256_cvttps_epi32(_mm256_mul_ps(real, reciprocal));
   }
 
  private:

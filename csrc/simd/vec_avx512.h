@@ -19,6 +19,7 @@ struct Vec {
   using U32 = __m256i;
   using Mask = __mmask8;
   using Count = __m128i;
+  using Real = __m256;
 
   FASTCODER_PRIMITIVE U32 load(const uint32_t* lanes) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes));
@@ -52,6 +53,9 @@ struct Vec {
   template <int kBits>
   FASTCODER_PRIMITIVE U32 shift_right_signed(U32 v) {
     return _mm256_srai_epi32(v, kBits);
+  }
+  FASTCODER_PRIMITIVE U32 append(U32 v, U32 word) {
+    return _mm256_or_si256(_mm256_slli_epi32(v, 16), word);
   }
   FASTCODER_PRIMITIVE U32 clamp_signed(U32 v, U32 low, U32 high) {
     return _mm256_min_epi32(_mm256_max_epi32(v, low), high);
@@ -110,12 +114,11 @@ struct Vec {
     return _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), at, 4);
   }
 
-  FASTCODER_PRIMITIVE U32 refill(U32 states, Mask mask, const uint8_t*& words) {
+  FASTCODER_PRIMITIVE U32 take_words(Mask mask, const uint8_t*& words) {
     const __m256i next =
         _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(words)));
     words += 2 * static_cast<uint32_t>(_mm_popcnt_u32(mask));
-    return _mm256_mask_or_epi32(states, mask, _mm256_slli_epi32(states, 16),
-                                _mm256_maskz_expand_epi32(mask, next));
+    return _mm256_maskz_expand_epi32(mask, next);
   }
   FASTCODER_PRIMITIVE void emit(U32 states, uint32_t taken, uint8_t*& cursor) {
     const uint32_t words = static_cast<uint32_t>(_mm_popcnt_u32(taken));
@@ -125,9 +128,11 @@ struct Vec {
                           _mm256_cvtepi32_epi16(packed));
   }
 
-  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, U32 divisor) {
-    const __m256 quotient = _mm256_div_ps(_mm256_cvtepu32_ps(x), _mm256_cvtepi32_ps(divisor));
-    return _mm256_cvttps_epi32(_mm256_mul_ps(quotient, _mm256_set1_ps(kJustBelowOne)));
+  FASTCODER_PRIMITIVE Real reciprocal_below(U32 divisor) {
+    return _mm256_div_ps(_mm256_set1_ps(kJustBelowOne), _mm256_cvtepi32_ps(divisor));
+  }
+  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, Real reciprocal) {
+    return _mm256_cvttps_epi32(_mm256_mul_ps(_mm256_cvtepu32_ps(x), reciprocal));
   }
 
  private:

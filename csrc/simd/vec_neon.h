@@ -21,6 +21,7 @@ struct Vec {
   using U32 = uint32x4_t;
   using Mask = uint32x4_t;  // all ones or all zeros in each lane
   using Count = int32x4_t;  // to the left; a negative one shifts to the right
+  using Real = float32x4_t;
 
   FASTCODER_PRIMITIVE U32 load(const uint32_t* lanes) { return vld1q_u32(lanes); }
   FASTCODER_PRIMITIVE void store(uint32_t* lanes, U32 v) { vst1q_u32(lanes, v); }
@@ -47,6 +48,7 @@ struct Vec {
   FASTCODER_PRIMITIVE U32 shift_right_signed(U32 v) {
     return vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(v), kBits));
   }
+  FASTCODER_PRIMITIVE U32 append(U32 v, U32 word) { return vsliq_n_u32(word, v, 16); }
   FASTCODER_PRIMITIVE U32 clamp_signed(U32 v, U32 low, U32 high) {
     const int32x4_t raised = vmaxq_s32(vreinterpretq_s32_u32(v), vreinterpretq_s32_u32(low));
     return vreinterpretq_u32_s32(vminq_s32(raised, vreinterpretq_s32_u32(high)));
@@ -103,13 +105,11 @@ struct Vec {
     return vld1q_lane_u32(table + (b >> 32), found, 3);
   }
 
-  FASTCODER_PRIMITIVE U32 refill(U32 states, Mask mask, const uint8_t*& words) {
+  FASTCODER_PRIMITIVE U32 take_words(Mask mask, const uint8_t*& words) {
     const uint32_t taken = bits_and_bytes(mask);
     const uint8x16_t next = vcombine_u8(vld1_u8(words), vdup_n_u8(0));
-    const uint32x4_t spread =
-        vreinterpretq_u32_u8(vqtbl1q_u8(next, vld1q_u8(kSpread4[taken & 0xF])));
     words += taken >> 8;
-    return vbslq_u32(mask, vsliq_n_u32(spread, states, 16), states);
+    return vreinterpretq_u32_u8(vqtbl1q_u8(next, vld1q_u8(kSpread4[taken & 0xF])));
   }
   FASTCODER_PRIMITIVE void emit(U32 states, uint32_t taken, uint8_t*& cursor) {
     // Twice the number of bits in `taken`, a digit for each of its sixteen values.
@@ -118,9 +118,11 @@ struct Vec {
     cursor -= kBytes >> 4 * taken & 0xF;
   }
 
-  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, U32 divisor) {
-    const float32x4_t quotient = vdivq_f32(vcvtq_f32_u32(x), vcvtq_f32_u32(divisor));
-    return vcvtq_u32_f32(vmulq_f32(quotient, vdupq_n_f32(kJustBelowOne)));
+  FASTCODER_PRIMITIVE Real reciprocal_below(U32 divisor) {
+    return vdivq_f32(vdupq_n_f32(kJustBelowOne), vcvtq_f32_u32(divisor));
+  }
+  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, Real reciprocal) {
+    return vcvtq_u32_f32(vmulq_f32(vcvtq_f32_u32(x), reciprocal));
   }
 
  private:

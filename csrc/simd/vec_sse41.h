@@ -23,6 +23,7 @@ struct Vec {
   using U32 = __m128i;
   using Mask = __m128i;   // all ones or all zeros in each lane
   using Count = __m128i;  // a number of bits to shift all lanes by
+  using Real = __m128;
 
   FASTCODER_PRIMITIVE U32 load(const uint32_t* lanes) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes));
@@ -54,6 +55,10 @@ struct Vec {
   template <int kBits>
   FASTCODER_PRIMITIVE U32 shift_right_signed(U32 v) {
     return _mm_srai_epi32(v, kBits);
+  }
+  // v << 16 | word, for words below 2^16.
+  FASTCODER_PRIMITIVE U32 append(U32 v, U32 word) {
+    return _mm_or_si128(_mm_slli_epi32(v, 16), word);
   }
   FASTCODER_PRIMITIVE U32 clamp_signed(U32 v, U32 low, U32 high) {
     return _mm_min_epi32(_mm_max_epi32(v, low), high);
@@ -109,18 +114,18 @@ struct Vec {
         static_cast<int>(table[static_cast<uint32_t>(b)]), static_cast<int>(table[b >> 32]));
   }
 
-  // Gives every lane in `mask` the next word of the stream, in lane order:
+  // The next words of the stream, in lane order, for the lanes in `mask`:
   //
   //   lane        3  2  1  0
   //   mask        1  0  1  1
   //   takes       w2 .  w1 w0      and `words` advances by three words
   //
-  // A state that takes one becomes state << 16 | word. Reads 2 * kWidth bytes whatever the mask.
-  FASTCODER_PRIMITIVE U32 refill(U32 states, Mask mask, const uint8_t*& words) {
+  // The other lanes come out as anything. Reads 2 * kWidth bytes whatever the mask.
+  FASTCODER_PRIMITIVE U32 take_words(Mask mask, const uint8_t*& words) {
     const uint32_t taken = bits(mask);
     const __m128i spread = _mm_shuffle_epi8(load_bytes<8>(words), load_bytes<16>(kSpread4[taken]));
     words += 2 * static_cast<uint32_t>(_mm_popcnt_u32(taken));
-    return select(mask, _mm_or_si128(_mm_slli_epi32(states, 16), spread), states);
+    return spread;
   }
   // The reverse: the low words of the lanes in `taken` go below `cursor`, lane order upwards.
   // Writes 2 * kWidth bytes below it whatever the mask.
@@ -130,17 +135,21 @@ struct Vec {
     cursor -= 2 * static_cast<uint32_t>(_mm_popcnt_u32(taken));
   }
 
-  // floor(x / divisor) or one less, for x < 2^18 * divisor. The quotient is below 2^18; converting
-  // x, dividing and scaling each err by less than 2^-23 of it in any rounding mode, which together
-  // is less than the 2^-21 that the scale takes off. So the product lies below x / divisor, and by
-  // less than 2^18 * (2^-21 + 3 * 2^-23) < 1: truncated, it is the quotient or one less.
-  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, U32 divisor) {
+  // For 1 <= divisor <= 2^16 and x < 2^18 * divisor, quotient_below(x, reciprocal_below(divisor))
+  // is floor(x / divisor) or one less. Dividing, converting x and multiplying each err by less than
+  // 2^-23 of their result in any rounding mode, which together is less than the 2^-21 that the
+  // reciprocal lies below the true one. So the product lies below x / divisor, and by less than
+  // 2^18 * (2^-21 + 3 * 2^-23) < 1: truncated, it is the quotient or one less. The reciprocal does
+  // not wait for the state.
+  FASTCODER_PRIMITIVE Real reciprocal_below(U32 divisor) {
+    return _mm_div_ps(_mm_set1_ps(kJustBelowOne), _mm_cvtepi32_ps(divisor));
+  }
+  FASTCODER_PRIMITIVE U32 quotient_below(U32 x, Real reciprocal) {
     const __m128i low = _mm_and_si128(x, _mm_set1_epi32(0xFFFF));
     const __m128 real =
         _mm_add_ps(_mm_mul_ps(_mm_cvtepi32_ps(_mm_srli_epi32(x, 16)), _mm_set1_ps(65536.0f)),
                    _mm_cvtepi32_ps(low));
-    const __m128 quotient = _mm_div_ps(real, _mm_cvtepi32_ps(divisor));
-    return _mm_cvttps_epi32(_mm_mul_ps(quotient, _mm_set1_ps(kJustBelowOne)));
+    return _mm_cvttps_epi32(_mm_mul_ps(real, reciprocal));
   }
 
  private:

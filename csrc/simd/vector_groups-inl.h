@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// 32-bit states of as many lanes as a vector has, or more, go to the vector kernels; everything
-// else is coded one symbol at a time. Included after a vec_*.h.
+// States of as many lanes as a vector has, or more, go to the vector kernels; fewer are coded one
+// symbol at a time. Included after a vec_*.h.
 #pragma once
 
 #include "simd/decode-inl.h"
@@ -13,19 +13,15 @@ namespace {
 struct VectorGroups : SerialGroups {
   template <class Width, class Symbol, class Index>
   static bool decode(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first, uint64_t last) {
-    if constexpr (Width::kPrecision == Narrow::kPrecision) {
-      if (lanes.lanes >= Vec::kWidth) {
-        return decode_vectors<Symbol, Index>(block, lanes, first, last);
-      }
+    if (lanes.lanes >= Vec::kWidth) {
+      return decode_vectors<Vec, Width, Symbol, Index>(block, lanes, first, last);
     }
     return decode_lanes<Width, Symbol, Index>(block, lanes, first, last);
   }
   template <class Width, class Symbol, class Index>
   static void encode(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first, uint64_t last) {
-    if constexpr (Width::kPrecision == Narrow::kPrecision) {
-      if (lanes.lanes >= Vec::kWidth) {
-        return encode_vectors<Symbol, Index>(block, lanes, first, last);
-      }
+    if (lanes.lanes >= Vec::kWidth) {
+      return encode_vectors<Vec, Width, Symbol, Index>(block, lanes, first, last);
     }
     encode_lanes<Width, Symbol, Index>(block, lanes, first, last);
   }
