@@ -47,12 +47,13 @@ KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count
   }
   // A table has at most 2^31 rows: an index outside int32 has none, and neither has -1.
   const int64_t* block = static_cast<const int64_t*>(span.data) + first;
+  int32_t* indexes = scratch.indexes();
   for (uint64_t i = 0; i < count; ++i) {
     const int64_t index = block[i];
     const int32_t narrow = static_cast<int32_t>(index);
-    scratch.indexes[i] = narrow == index ? narrow : -1;
+    indexes[i] = narrow == index ? narrow : -1;
   }
-  return {scratch.indexes, kIndexInt32};
+  return {indexes, kIndexInt32};
 }
 
 int64_t symbol_at(const KernelSymbols& symbols, uint64_t i) {
@@ -99,21 +100,22 @@ KernelSymbols load_symbols(const SymbolSpan& span, uint64_t first, uint64_t coun
     } else if constexpr (std::is_same_v<Symbol, int32_t>) {
       return {block, kSymbolInt32};
     } else if constexpr (std::is_same_v<Symbol, uint8_t>) {
-      int16_t* copy = reinterpret_cast<int16_t*>(scratch.symbols);
+      int16_t* copy = scratch.symbols<int16_t>();
       convert(block, count, copy);
       return {copy, kSymbolInt16};
     } else {
+      int32_t* copy = scratch.symbols<int32_t>();
       bool fits = true;
       for (uint64_t i = 0; i < count; ++i) {
         const Symbol symbol = block[i];
-        scratch.symbols[i] = static_cast<int32_t>(symbol);
-        fits &= static_cast<int64_t>(symbol) == scratch.symbols[i];
+        copy[i] = static_cast<int32_t>(symbol);
+        fits &= static_cast<int64_t>(symbol) == copy[i];
       }
       for (uint64_t i = 0; !fits && i < count; ++i) {
         const int64_t symbol = block[i];
         if (symbol != static_cast<int32_t>(symbol)) throw_symbol_outside_int32(first + i, symbol);
       }
-      return {scratch.symbols, kSymbolInt32};
+      return {copy, kSymbolInt32};
     }
   });
 }
@@ -161,7 +163,7 @@ void throw_faults(const Part& part) {
 
 KernelSymbolType kernel_output_type(ElementType type) {
   if (type == ElementType::kInt8) return kSymbolInt8;
-  if (type == ElementType::kInt16) return kSymbolInt16;
+  if (type == ElementType::kInt16 || type == ElementType::kUint8) return kSymbolInt16;
   return kSymbolInt32;
 }
 
@@ -176,18 +178,43 @@ void* element_address(const MutableSymbolSpan& span, uint64_t first) {
   });
 }
 
-void store_symbols(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+namespace {
+
+// Symbols that no type but an unsigned one can refuse. No branch in the first loop: compilers make
+// vectors of it.
+template <class From, class To>
+void store_as(const From* symbols, To* out, uint64_t first, uint64_t count, ElementType type) {
+  constexpr uint64_t kMost = std::min<uint64_t>(std::numeric_limits<To>::max(), INT32_MAX);
+  constexpr int32_t kOutside = ~static_cast<int32_t>(kMost);
+  int32_t outside = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    outside |= symbols[i] & kOutside;
+    out[first + i] = static_cast<To>(symbols[i]);
+  }
+  if (std::is_signed_v<To> || outside == 0) return;
+  uint64_t i = 0;
+  while ((symbols[i] & kOutside) == 0) ++i;
+  throw_symbol_outside_type(first + i, symbols[i], type);
+}
+
+}  // namespace
+
+void store_symbols(const BlockScratch& scratch, const MutableSymbolSpan& span, uint64_t first,
                    uint64_t count) {
-  visit_elements(span.data, span.type, [&](const auto* data) {
-    using Symbol = std::remove_cvref_t<decltype(*data)>;
-    Symbol* out = static_cast<Symbol*>(span.data) + first;
-    for (uint64_t i = 0; i < count; ++i) {
-      out[i] = static_cast<Symbol>(symbols[i]);
-      if (static_cast<int64_t>(out[i]) != symbols[i]) {
-        throw_symbol_outside_type(first + i, symbols[i], span.type);
-      }
-    }
-  });
+  switch (span.type) {
+    case ElementType::kUint8:
+      return store_as(scratch.symbols<int16_t>(), static_cast<uint8_t*>(span.data), first, count,
+                      span.type);
+    case ElementType::kUint16:
+      return store_as(scratch.symbols<int32_t>(), static_cast<uint16_t*>(span.data), first, count,
+                      span.type);
+    case ElementType::kUint32:
+      return store_as(scratch.symbols<int32_t>(), static_cast<uint32_t*>(span.data), first, count,
+                      span.type);
+    default:
+      return store_as(scratch.symbols<int32_t>(), static_cast<int64_t*>(span.data), first, count,
+                      span.type);
+  }
 }
 
 void throw_symbol_outside_type(uint64_t position, int64_t symbol, ElementType type) {

@@ -14,10 +14,20 @@ namespace fastcoder {
 
 inline constexpr uint64_t kBlock = 2048;
 
-// Room for one converted block of symbols and of indexes.
+// Room for one converted block of symbols and of indexes, of four bytes each or fewer.
 struct BlockScratch {
-  int32_t symbols[kBlock];
-  int32_t indexes[kBlock];
+  alignas(int32_t) unsigned char symbol_bytes[kBlock * sizeof(int32_t)];
+  alignas(int32_t) unsigned char index_bytes[kBlock * sizeof(int32_t)];
+
+  template <class Symbol>
+  Symbol* symbols() {
+    return reinterpret_cast<Symbol*>(symbol_bytes);
+  }
+  template <class Symbol>
+  const Symbol* symbols() const {
+    return reinterpret_cast<const Symbol*>(symbol_bytes);
+  }
+  int32_t* indexes() { return reinterpret_cast<int32_t*>(index_bytes); }
 };
 
 struct KernelSymbols {
@@ -61,7 +71,7 @@ uint64_t index_at(const KernelIndexes& indexes, uint64_t i);
 // differ. A symbol that does not fit is Error(kSymbolRange) with its position.
 KernelSymbolType kernel_output_type(ElementType type);
 bool is_kernel_type(ElementType type);
-void store_symbols(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+void store_symbols(const BlockScratch& scratch, const MutableSymbolSpan& span, uint64_t first,
                    uint64_t count);
 
 // Address of element `first`.

@@ -100,12 +100,12 @@ void SegmentDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint6
     const uint64_t size = std::min(kBlock, count - done);
     const uint64_t position = first + done;
     const KernelIndexes rows = load_indexes(indexes, position, size, scratch);
-    void* out = direct ? element_address(symbols, position) : scratch.symbols;
+    void* out = direct ? element_address(symbols, position) : scratch.symbol_bytes;
     const DecodeBlock block = {&view, rows.data, out, size,
                                static_cast<uint32_t>(count_ % lanes_.lanes)};
     const KernelResult result = kernels.decode[wide_][type][rows.type](block, lanes_);
     if (result.status != Status::kOk) throw_result(result, position, indexes, view, symbols.type);
-    if (!direct) store_symbols(scratch.symbols, symbols, position, size);
+    if (!direct) store_symbols(scratch, symbols, position, size);
     count_ += size;
     done += size;
   }
