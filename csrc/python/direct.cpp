@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace fastcoder {
 namespace {
@@ -39,6 +40,18 @@ std::optional<IndexSpan> direct_indexes(py::handle indexes, const py::array& sym
   return IndexSpan{array.data(), *type};
 }
 
+// A slice of the rows of a latent is the usual case: a copy in C order of an integer array that is
+// not, or nothing.
+py::object in_c_order(py::handle value) {
+  if (!is_ndarray(value)) return {};
+  const auto array = py::reinterpret_borrow<py::array>(value);
+  const char kind = array.dtype().kind();
+  if ((array.flags() & py::array::c_style) != 0 || (kind != 'i' && kind != 'u')) return {};
+  PyObject* copy = py::detail::npy_api::get().PyArray_NewCopy_(value.ptr(), 0);  // C order
+  if (copy == nullptr) PyErr_Clear();  // no memory: the long way will say so
+  return py::reinterpret_steal<py::object>(copy);
+}
+
 }  // namespace
 
 std::optional<Part> direct_part(py::handle symbols, py::handle indexes, const CdfTable& table) {
@@ -56,12 +69,15 @@ std::optional<DirectPull> direct_pull(py::handle indexes, py::handle out, uint64
   auto symbols = py::reinterpret_borrow<py::array>(out);
   const std::optional<ElementType> type = direct_type(symbols);
   if (!type || !symbols.writeable()) return std::nullopt;
+  py::object copy = in_c_order(indexes);
+  if (copy) indexes = copy;
   const std::optional<IndexSpan> index_span = direct_indexes(indexes, symbols, rows);
   if (!index_span) return std::nullopt;
   if (!indexes.is_none() && overlap(py::reinterpret_borrow<py::array>(indexes), symbols)) {
     return std::nullopt;
   }
-  return DirectPull{*index_span, {symbols.mutable_data(), *type}, element_count(symbols)};
+  return DirectPull{
+      *index_span, {symbols.mutable_data(), *type}, element_count(symbols), std::move(copy)};
 }
 
 }  // namespace fastcoder

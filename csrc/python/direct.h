@@ -50,10 +50,11 @@ struct DirectPull {
   IndexSpan indexes;
   MutableSymbolSpan symbols;
   uint64_t count = 0;
+  py::object copy;  // of the indexes, where they have strides; what `indexes` then looks at
 };
 
-// `indexes` (None for a table of one row) and a writable `out` of their shape that shares no memory
-// with them.
+// `indexes` (None for a table of one row; strides are fine) and a writable `out` of their shape
+// that shares no memory with them.
 std::optional<DirectPull> direct_pull(py::handle indexes, py::handle out, uint64_t rows);
 
 }  // namespace fastcoder
