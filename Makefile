@@ -29,7 +29,7 @@ CPP_FILES := $(shell find csrc tests benchmarks -name '*.h' -o -name '*.cpp')
 .PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench bench-kernels bench-pull clean distclean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # ---- environment -----------------------------------------------------------------------------
 # pip 25.1 is the first that installs dependency groups.
@@ -77,9 +77,10 @@ asan: $(STAMP)/build ## C++ tests under AddressSanitizer and UndefinedBehaviorSa
 	$(BIN)/cmake --build build/asan
 	$(BIN)/ctest --test-dir build/asan --output-on-failure --no-tests=error
 
-# The C++ tests on another processor: $(call cpp-test,folder under build/,options of cmake,programs
-# it needs,Debian packages that have them). Among them are the golden streams and tables, which are
-# read and made again to the byte. CPP_TESTS='golden kernels' makes and runs only these two.
+# The C++ tests by another compiler or on another processor: $(call cpp-test,folder under build/,
+# options of cmake,programs it needs,Debian packages that have them). Among them are the golden
+# streams and tables, which are read and made again to the byte. CPP_TESTS='golden kernels' makes
+# and runs only these two.
 define cpp-test
 	@for program in $(3); do command -v $$program > /dev/null || { \
 	    echo "make $@ needs $$program; on Debian: apt-get install $(4)" >&2; exit 1; }; done
@@ -90,10 +91,24 @@ define cpp-test
 	    $(if $(CPP_TESTS),--tests-regex "^(isa_objects|$$(echo $(CPP_TESTS) | tr ' ' '|'))$$")
 endef
 
-.PHONY: test-neon
+.PHONY: test-neon test-s390x test-builds test-cross
 test-neon: $(STAMP)/build ## C++ tests for AArch64, cross-compiled and emulated
 	$(call cpp-test,neon,-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake,\
 	    aarch64-linux-gnu-g++ qemu-aarch64,g++-aarch64-linux-gnu qemu-user)
+
+test-s390x: $(STAMP)/build ## the same for IBM Z, whose bytes stand in the other order
+	$(call cpp-test,s390x,-DCMAKE_TOOLCHAIN_FILE=cmake/s390x-linux-gnu.cmake,\
+	    s390x-linux-gnu-g++ qemu-s390x,g++-s390x-linux-gnu qemu-user)
+
+test-builds: $(STAMP)/build ## C++ tests by GCC and Clang, with -O0 and -O3
+	$(call cpp-test,gcc-o0,-DCMAKE_CXX_COMPILER=g++ -DCMAKE_BUILD_TYPE=None \
+	    -DCMAKE_CXX_FLAGS=-O0,g++,g++)
+	$(call cpp-test,gcc-o3,-DCMAKE_CXX_COMPILER=g++,g++,g++)
+	$(call cpp-test,clang-o0,-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=None \
+	    -DCMAKE_CXX_FLAGS=-O0,clang++,clang)
+	$(call cpp-test,clang-o3,-DCMAKE_CXX_COMPILER=clang++,clang++,clang)
+
+test-cross: test-builds test-neon test-s390x ## golden bytes and kernels in every build we can make
 
 # ---- style, types, warnings ------------------------------------------------------------------
 lint: lint-py lint-cpp ## formatting, ruff, mypy, stubtest, C++ warnings

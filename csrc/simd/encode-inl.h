@@ -56,7 +56,7 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
   load_vectors<V>(lanes, state, hash);
   uint8_t* cursor = lanes.cursor;
 
-  for (uint64_t i = last; i > first;) {
+  for (uint64_t i = last; i != first;) {  // not i > first: see encode_serial
     i -= kLanes;
     prefetch_group<kLanes>(symbols, i, -kPrefetchBytes);
     prefetch_group<kLanes>(static_cast<const Index*>(block.indexes), i, -kPrefetchBytes);

@@ -87,7 +87,8 @@ bool decode_serial(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
   return true;
 }
 
-// Encodes whole groups of symbols [first, last), last first.
+// Encodes whole groups of symbols [first, last), last first. The loop ends on equality: where a
+// machine counts loops down (s390x), GCC 12 runs one of `i > first` only once if `first` is 0.
 template <class Width, uint32_t kStep, class Symbol, class Index>
 void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first, uint64_t last) {
   using State = typename Width::State;
@@ -101,7 +102,7 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
   load_lanes(lanes, states, hashes);
   uint8_t* cursor = lanes.cursor;
   uint32_t base = 0;  // lane of symbol i
-  for (uint64_t i = last; i > first;) {
+  for (uint64_t i = last; i != first;) {
     i -= kStep;
     base = (base - kStep) & last_lane;
     FASTCODER_UNROLL
