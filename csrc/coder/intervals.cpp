@@ -89,19 +89,16 @@ void push_packed(const PackedInterval* intervals, uint64_t count, uint32_t first
   lanes.cursor = cursor;
 }
 
-void checked_advance(Decoder& decoder, int64_t start, int64_t frequency) {
-  const uint32_t precision = decoder.peeked_precision();
+void check_advance(uint32_t precision, uint32_t value, int64_t start, int64_t frequency) {
   if (precision == 0) {
     throw Error(ErrorKind::kValue, "advance() = called, expected a call of peek before it");
   }
   check_interval(start, frequency, precision);
-  const int64_t value = decoder.peek(precision);
-  if (value < start || value - start >= frequency) {
+  if (int64_t{value} < start || int64_t{value} - start >= frequency) {
     throw Error(ErrorKind::kValue, "start = " + std::to_string(start) +
                                        ", expected an interval that holds " +
                                        std::to_string(value));
   }
-  decoder.advance(static_cast<uint32_t>(start), static_cast<uint32_t>(frequency));
 }
 
 void check_bits_width(int64_t width) {

@@ -47,9 +47,17 @@ std::vector<PackedInterval> pack_intervals(const SymbolSpan& starts, const Symbo
 void push_packed(const PackedInterval* intervals, uint64_t count, uint32_t first_lane,
                  EncodeLanes& lanes);
 
-// Decoder::advance for callers that may be wrong: Error(kValue) unless there was a peek and the
-// interval holds what it returned.
-void checked_advance(Decoder& decoder, int64_t start, int64_t frequency);
+// Throws Error(kValue) unless there was a peek at `value` (precision 0: none) and the interval
+// holds it.
+void check_advance(uint32_t precision, uint32_t value, int64_t start, int64_t frequency);
+
+// Decoder::advance or Stack::advance for callers that may be wrong.
+template <class Source>
+void checked_advance(Source& source, int64_t start, int64_t frequency) {
+  const uint32_t precision = source.peeked_precision();
+  check_advance(precision, precision == 0 ? 0 : source.peek(precision), start, frequency);
+  source.advance(static_cast<uint32_t>(start), static_cast<uint32_t>(frequency));
+}
 
 // --- raw bits ---
 // A value of `width` bits is ceil(width / 16) intervals of frequency 1: its lowest 16 bits first,

@@ -62,6 +62,7 @@ void bind_tables(py::module_& m);
 void bind_coding(py::module_& m);
 void bind_streaming(py::module_& m);
 void bind_scales(py::module_& m);
+void bind_intervals(py::module_& m);
 void bind_threads(py::module_& m);
 
 }  // namespace fastcoder

@@ -126,7 +126,9 @@ void bind_streaming(py::module_& m) {
       .def("push", &push, py::arg("symbols"), py::arg("indexes"), py::arg("table"))
       .def("finish", &finish_encoder, py::arg("lanes"), py::arg("segment"), py::arg("threads"),
            py::arg("check"));
-  bind_interval_pushes(encoder);
+  bind_interval_pushes(encoder, [](Encoder& self, std::vector<PackedInterval> intervals) {
+    self.push_intervals(std::move(intervals));
+  });
   py::class_<Snapshot>(m, "Snapshot");
   py::class_<PyDecoder> decoder(m, "Decoder");
   decoder.def(py::init<py::bytes>(), py::arg("stream"))

@@ -19,6 +19,7 @@ if __version__ != _core.VERSION:
         f"fastcoder is {__version__} but fastcoder._core was built from {_core.VERSION}: reinstall"
     )
 
+from . import codes as codes
 from . import isa as isa
 from .coding import cost as cost
 from .coding import decode as decode
@@ -38,11 +39,13 @@ from .errors import StreamError as StreamError
 from .errors import SymbolRangeError as SymbolRangeError
 from .errors import TableError as TableError
 from .errors import TruncatedStreamError as TruncatedStreamError
+from .large_tables import LargeTable as LargeTable
 from .rate_report import RateReport as RateReport
 from .rate_report import report as report
 from .scales import DEFAULT_SCALE_LEVELS as DEFAULT_SCALE_LEVELS
 from .scales import scale_indexes as scale_indexes
 from .scales import scale_table as scale_table
+from .stack import Stack as Stack
 from .streaming import Decoder as Decoder
 from .streaming import Encoder as Encoder
 from .tables import CdfTable as CdfTable
@@ -65,12 +68,15 @@ __all__ = [
     "FormatVersionError",
     "IndexRangeError",
     "IsaError",
+    "LargeTable",
     "RateReport",
     "ShapeError",
+    "Stack",
     "StreamError",
     "SymbolRangeError",
     "TableError",
     "TruncatedStreamError",
+    "codes",
     "cost",
     "decode",
     "decode_many",

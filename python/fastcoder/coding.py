@@ -335,11 +335,18 @@ def _coding_arguments(
     symbols: ArrayInput, indexes: ArrayInput | None, table: CdfTable
 ) -> tuple[NDArray[Any], NDArray[Any] | None, _core.CdfTable]:
     native = _native(table)
+    values, rows = _coding_arrays(symbols, indexes, table.rows)
+    return values, rows, native
+
+
+def _coding_arrays(
+    symbols: ArrayInput, indexes: ArrayInput | None, row_count: int
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
     values = as_symbols(symbols)
-    rows = as_indexes(indexes, table.rows)
+    rows = as_indexes(indexes, row_count)
     if rows is not None and rows.shape != values.shape:
         raise ShapeError(f"indexes.shape = {rows.shape}, expected {values.shape}")
-    return values, rows, native
+    return values, rows
 
 
 def _decoding_arguments(
@@ -351,7 +358,17 @@ def _decoding_arguments(
 ) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     """Contiguous indexes and the array that the symbols go to."""
     _native(table)
-    rows = as_indexes(indexes, table.rows)
+    return _decoding_arrays(indexes, table.rows, dtype, shape, out)
+
+
+def _decoding_arrays(
+    indexes: ArrayInput | None,
+    row_count: int,
+    dtype: DTypeLike,
+    shape: Shape | None,
+    out: NDArray[Any] | None,
+) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+    rows = as_indexes(indexes, row_count)
     wanted = None if shape is None else as_shape(shape)
     if rows is not None:
         if wanted is not None and wanted != rows.shape:

@@ -13,18 +13,19 @@ import threading
 from typing import Any, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import _core
-from ._arrays import ArrayInput, as_array, as_integer, as_shape, as_symbols, contiguous
-from .coding import Shape
-from .errors import ArgumentError, ArgumentTypeError, ShapeError
+from ._arrays import ArrayInput, as_integer, as_shape, as_symbols
+from .codes import IntegerCode, as_unsigned, native_code
+from .coding import Shape, _coding_arrays, _decoding_arrays
+from .errors import ArgumentError, ShapeError
+from .large_tables import LargeTable, native_large_table
 
 __all__ = ["IntervalPulls", "IntervalPushes"]
 
 MOST_PRECISION = 24
 _MOST_BITS = 64
-_MOST_VALUE = 2**64 - 1
 
 
 class IntervalPushes(abc.ABC):
@@ -33,7 +34,7 @@ class IntervalPushes(abc.ABC):
     _lock: threading.Lock
 
     @abc.abstractmethod
-    def _open(self) -> _core.Encoder: ...
+    def _open(self) -> _core.Encoder | _core.Stack: ...
 
     def push_intervals(
         self, starts: ArrayInput, frequencies: ArrayInput, precision: SupportsIndex
@@ -93,9 +94,60 @@ class IntervalPushes(abc.ABC):
             [1, 1000]
         """
         array = as_unsigned(values, "values")
-        bits = _as_width(width)
+        bits = as_width(width)
         with self._lock:
             self._open().push_bits(array, bits)
+
+    def push_integers(self, values: ArrayInput, code: IntegerCode) -> None:
+        """Append integers with a code of :mod:`fastcoder.codes`.
+
+        Args:
+            values: Integers of any dtype and shape, or Python integers, in ``[code.lowest,
+                code.highest]``.
+            code: For all of them.
+
+        Raises:
+            ArgumentError: If a value is outside; the message names the first one. Nothing was
+                appended then.
+            ArgumentTypeError: If the values are not integers.
+
+        Example:
+            >>> from fastcoder import Decoder, Encoder, codes
+            >>> encoder, code = Encoder(), codes.Zipf(1.2)
+            >>> encoder.push_integers([1, 3, 2**64 - 1], code)
+            >>> Decoder(encoder.finish()).pull_integers(3, code).tolist()
+            [1, 3, 18446744073709551615]
+        """
+        array = as_unsigned(values, "values")
+        native = native_code(code)
+        with self._lock:
+            self._open().push_integers(array, native)
+
+    def push_table(self, table: LargeTable) -> None:
+        """Append the rows of a table: precision, offsets and frequencies, compactly.
+
+        For a table that belongs to one message and that the decoder does not have.
+
+        Example:
+            >>> from fastcoder import Decoder, Encoder, LargeTable
+            >>> table = LargeTable.from_pmf([[5.0, 2.0, 1.0]], [0], precision=20)
+            >>> encoder = Encoder()
+            >>> encoder.push_table(table)
+            >>> encoder.push([2, 0, 0], None, table)
+            >>> decoder = Decoder(encoder.finish())
+            >>> decoder.pull(None, decoder.pull_table(), shape=3).tolist()
+            [2, 0, 0]
+        """
+        native = native_large_table(table)
+        with self._lock:
+            self._open().push_table(native)
+
+    def _push_large(
+        self, symbols: ArrayInput, indexes: ArrayInput | None, table: LargeTable
+    ) -> None:
+        values, rows = _coding_arrays(symbols, indexes, table.rows)
+        with self._lock:
+            self._open().push_large(values, rows, table._native)
 
 
 class IntervalPulls:
@@ -130,11 +182,7 @@ class IntervalPulls:
             ArgumentError: If the interval does not hold the number, or nothing was peeked at.
             StreamError: If the stream ends too early. The decoder then stands where it stood.
         """
-        first, second = as_integer(start, "start"), as_integer(frequency, "frequency")
-        # The core takes 64 bits, and anything beyond 24 is refused alike.
-        limit = 2**62
-        first, second = max(-limit, min(first, limit)), max(-limit, min(second, limit))
-        self._native.advance(first, second)
+        self._native.advance(*as_interval(start, frequency))
 
     def pull_bits(self, shape: Shape, width: SupportsIndex) -> NDArray[Any]:
         """Decode numbers of ``width`` bits each.
@@ -150,11 +198,46 @@ class IntervalPulls:
         Raises:
             StreamError: If the stream ends early. The decoder then stands where it stood.
         """
-        bits = _as_width(width)
+        bits = as_width(width)
         out = unsigned_array(shape)
         self._native.pull_bits(bits, out)
-        dtype = next(d for d in ("u1", "u2", "u4", "u8") if 8 * np.dtype(d).itemsize >= bits)
-        return out.astype(dtype, copy=False)
+        return narrowest(out, bits)
+
+    def pull_integers(self, shape: Shape, code: IntegerCode) -> NDArray[np.uint64]:
+        """Decode integers.
+
+        Args:
+            shape: Of the result.
+            code: Equal to the one they were pushed with.
+
+        Raises:
+            StreamError: If the stream ends early or holds what the code has not. The decoder then
+                stands where it stood.
+        """
+        native = native_code(code)
+        out = unsigned_array(shape)
+        self._native.pull_integers(native, out)
+        return out
+
+    def pull_table(self) -> LargeTable:
+        """Decode a table that was pushed with :meth:`IntervalPushes.push_table`.
+
+        Raises:
+            StreamError: If these symbols are no table. The decoder then stands where it stood.
+        """
+        return LargeTable._wrap(self._native.pull_table())
+
+    def _pull_large(
+        self,
+        indexes: ArrayInput | None,
+        table: LargeTable,
+        dtype: DTypeLike,
+        out: NDArray[Any] | None,
+        shape: Shape | None,
+    ) -> NDArray[Any]:
+        rows, result = _decoding_arrays(indexes, table.rows, dtype, shape, out)
+        self._native.pull_large(rows, table._native, result)
+        return result
 
 
 def as_precision(value: SupportsIndex) -> int:
@@ -165,34 +248,18 @@ def as_precision(value: SupportsIndex) -> int:
     return precision
 
 
-def _as_width(value: SupportsIndex) -> int:
+def as_interval(start: SupportsIndex, frequency: SupportsIndex) -> tuple[int, int]:
+    """Start and frequency as the core takes them: what needs more than 64 bits is refused alike."""
+    limit = 2**62
+    first, second = as_integer(start, "start"), as_integer(frequency, "frequency")
+    return max(-limit, min(first, limit)), max(-limit, min(second, limit))
+
+
+def as_width(value: SupportsIndex) -> int:
     width = as_integer(value, "width")
     if not 1 <= width <= _MOST_BITS:
         raise ArgumentError(f"width = {width}, expected 1 <= width <= {_MOST_BITS}")
     return width
-
-
-def as_unsigned(value: ArrayInput, name: str) -> NDArray[np.uint64]:
-    """Contiguous uint64 of any integers; one outside uint64 is an error with its position."""
-    array = as_array(value, name)
-    if isinstance(value, (list, tuple)) and array.dtype.kind in "fO":
-        # NumPy has no dtype for Python integers on both sides of 2**63: it says float64 or object.
-        array = np.asarray(value, dtype=object)
-        if all(type(element) is int for element in array.ravel()):
-            _check_outside((array < 0) | (array > _MOST_VALUE), array, name)
-            return array.astype(np.uint64)
-    if array.dtype.kind not in "iu":
-        raise ArgumentTypeError(f"{name}.dtype = {array.dtype}, expected integers")
-    if array.dtype.kind == "i":
-        _check_outside(array < 0, array, name)
-    return contiguous(array.astype(np.uint64, copy=False))
-
-
-def _check_outside(outside: NDArray[Any], array: NDArray[Any], name: str) -> None:
-    if outside.any():
-        position = int(np.argmax(outside))
-        value = array.ravel()[position]
-        raise ArgumentError(f"{name}[{position}] = {value}, expected 0 <= value < 2**64")
 
 
 def unsigned_array(shape: Shape) -> NDArray[np.uint64]:
@@ -202,3 +269,9 @@ def unsigned_array(shape: Shape) -> NDArray[np.uint64]:
         return np.empty(wanted, np.uint64)
     except (ValueError, MemoryError) as error:
         raise ShapeError(f"shape = {wanted}, expected one that fits memory ({error})") from error
+
+
+def narrowest(values: NDArray[np.uint64], width: int) -> NDArray[Any]:
+    """Numbers of ``width`` bits in the narrowest unsigned dtype."""
+    dtype = next(d for d in ("u1", "u2", "u4", "u8") if 8 * np.dtype(d).itemsize >= width)
+    return values.astype(dtype, copy=False)

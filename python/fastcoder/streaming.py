@@ -19,6 +19,7 @@ from ._arrays import ArrayInput, as_bytes, as_flag, symbol_dtype
 from .coding import Shape, _coding_arguments, _decoding_arguments, _options
 from .errors import ArgumentError, ArgumentTypeError
 from .intervals import IntervalPulls, IntervalPushes
+from .large_tables import LargeTable
 from .tables import CdfTable
 from .threads import as_threads
 
@@ -61,7 +62,9 @@ class Encoder(IntervalPushes):
         self._native: _core.Encoder | None = _core.Encoder()
         self._lock = threading.Lock()
 
-    def push(self, symbols: ArrayInput, indexes: ArrayInput | None, table: CdfTable) -> None:
+    def push(
+        self, symbols: ArrayInput, indexes: ArrayInput | None, table: CdfTable | LargeTable
+    ) -> None:
         """Append symbols; they are checked and copied, and the caller's arrays are free again.
 
         Args:
@@ -72,6 +75,9 @@ class Encoder(IntervalPushes):
         Raises:
             FastcoderError: As :func:`fastcoder.encode`; nothing was appended then.
         """
+        if isinstance(table, LargeTable):
+            self._push_large(symbols, indexes, table)
+            return
         arguments = _coding_arguments(symbols, indexes, table)
         with self._lock:
             self._open().push(*arguments)
@@ -116,7 +122,7 @@ class Decoder(IntervalPulls):
     def pull(
         self,
         indexes: ArrayInput | None,
-        table: CdfTable,
+        table: CdfTable | LargeTable,
         dtype: DTypeLike = np.int32,
         out: NDArray[Any] | None = None,
         *,
@@ -147,6 +153,8 @@ class Decoder(IntervalPulls):
                 target = np.empty(indexes.shape, kind)
             if target is not None and self._native.pull_direct(indexes, table._native, target):
                 return target
+        if isinstance(table, LargeTable):
+            return self._pull_large(indexes, table, dtype, out, shape)
         rows, result = _decoding_arguments(indexes, table, dtype, shape, out)
         self._native.pull(rows, table._native, result)
         return result

@@ -27,8 +27,9 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder._arrays", "fastcoder.isa"),
     ("fastcoder.scales", "fastcoder.tables", "fastcoder.threads"),
     ("fastcoder.coding",),
+    ("fastcoder.codes", "fastcoder.large_tables"),
     ("fastcoder.intervals",),
-    ("fastcoder.container", "fastcoder.rate_report", "fastcoder.streaming"),
+    ("fastcoder.container", "fastcoder.rate_report", "fastcoder.stack", "fastcoder.streaming"),
     ("fastcoder",),
     (
         "fastcoder.torch.arrays",
