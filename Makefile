@@ -12,6 +12,7 @@ WERROR ?= OFF
 JOBS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+PHOTOGRAPHS ?=
 CPP_TESTS ?=
 
 VENV := .venv
@@ -26,7 +27,7 @@ CPP_FILES := $(shell find csrc tests benchmarks -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench bench-kernels bench-pull clean distclean
+.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench bench-peers bench-kernels bench-pull clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -138,8 +139,15 @@ format: $(STAMP)/tools ## rewrite the sources in the project's style
 demo: $(STAMP)/package ## compress a photograph, decompress it, print and draw what happened
 	$(BIN)/python examples/demo.py
 
-bench: $(STAMP)/package $(STAMP)/tools ## time the coder; results are JSON and a table
-	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+# PHOTOGRAPHS is an image or a folder of images for the workloads of real latents.
+bench: $(STAMP)/package $(STAMP)/tools ## time the coder and the peers that are installed
+	$(BIN)/python -m benchmarks --seconds 0.2 --runs 3 \
+	    $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS)) $(BENCH_ARGS)
+
+bench-peers: $(STAMP)/package $(STAMP)/tools ## the same, longer, after installing the peers
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks --seconds 1 \
+	    $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS)) $(BENCH_ARGS)
 
 bench-kernels: $(STAMP)/build ## cycles per symbol of every kernel, without Python
 	$(CMAKE) -B build/bench -DFASTCODER_BUILD_BENCHMARKS=ON

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts measured numbers into README.md: nothing there is typed by hand.
+"""Puts measured numbers into README.md and docs/benchmarks.md: nothing there is typed by hand.
 
-python -m benchmarks.readme       reads benchmarks/results/{bench,kodak}.json
+python -m benchmarks.readme [--take out/bench.json]
+
+reads benchmarks/results/{bench,kodak}.json and writes the tables between the markers of both pages
+and docs/images/speed.{svg,png}. With --take, that run becomes benchmarks/results/bench.json first.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
-from benchmarks import photographs, report
+from benchmarks import chart, photographs, report
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -23,12 +27,27 @@ def replace(page: str, name: str, text: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the two tables of README.md."""
-    page = (ROOT / "README.md").read_text()
-    page = replace(page, "bench", report.markdown(json.loads((RESULTS / "bench.json").read_text())))
+    """Rewrite the tables and the chart."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--take", type=Path, metavar="FILE", help="a bench.json to publish")
+    taken = parser.parse_args().take
+    if taken:
+        (RESULTS / "bench.json").write_text(taken.read_text())
+    results = json.loads((RESULTS / "bench.json").read_text())
     kodak = json.loads((RESULTS / "kodak.json").read_text())
-    page = replace(page, "kodak", photographs.markdown(kodak))
-    (ROOT / "README.md").write_text(page)
+    texts = {
+        ROOT / "README.md": {
+            "bench": report.summary(results),
+            "kodak": photographs.markdown(kodak),
+        },
+        ROOT / "docs" / "benchmarks.md": {"bench": report.page(results)},
+    }
+    for path, parts in texts.items():
+        page = path.read_text()
+        for name, text in parts.items():
+            page = replace(page, name, text)
+        path.write_text(page)
+    chart.draw(results, ROOT / "docs" / "images" / "speed")
 
 
 if __name__ == "__main__":

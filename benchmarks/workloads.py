@@ -10,8 +10,9 @@ W5    W1 with 0.1 % of its symbols replaced by magnitudes of 200 to 100,000 (esc
 W6    4 Mi bytes from one static row (5.79 bits)
 ====  ==========================================================================================
 
-The scales are those of a picture: they vary smoothly over space and differ between channels, and
-symbols follow the scale itself, not the row that a coder rounds it to.
+`latents.py` makes W7, Y and Z from photographs. The scales here are like those of a picture: they
+vary smoothly over space and differ between channels, and symbols follow the scale itself, not the
+row that a coder rounds it to.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAMES", "REFERENCE_SCALES", "Workload", "make"]
+__all__ = ["NAMES", "REFERENCE_SCALES", "TAIL_MASS", "Workload", "make"]
 
 NAMES = ("W1", "W2", "W3", "W4", "W5", "W6")
 
 # The 64 scales that CompressAI and TensorFlow Compression use, for their index of each symbol.
 REFERENCE_SCALES: NDArray[np.float64] = np.exp(np.linspace(math.log(0.11), math.log(256.0), 64))
+
+# Of one row on both sides together, where a coder has to end its rows: CompressAI's value.
+TAIL_MASS = 1e-9
 
 _FIELD_SHAPE = (192, 128, 171)
 _LATENT_COUNT = 4 * 1024 * 1024
@@ -41,14 +45,16 @@ class Workload:
     """One input of the benchmarks.
 
     Attributes:
-        name: One of `NAMES`.
+        name: One of `NAMES`, or of `latents.NAMES`.
         symbols: int32, shape ``(n,)``.
         indexes: uint8, shape ``(n,)``: the row of each symbol. With ``sigma`` the rows are
             `REFERENCE_SCALES` by the rule "smallest scale >= sigma"; else ``pmf`` has the rows.
         sigma: float32, shape ``(n,)``, the standard deviation of each symbol, or None.
-        pmf: The rows if they are static: float64 arrays with a sum <= 1, or None.
+        pmf: The rows if they are static: float64 arrays with a sum of 1 but for tails of about
+            `TAIL_MASS`, or None.
         offsets: int32, shape ``(len(pmf),)``: the symbol of the first value of each row, or None.
         exact_bits: Cost of all symbols under the model that drew them, with nothing quantized.
+        source: What it was made of, if not of random numbers.
     """
 
     name: str
@@ -58,6 +64,7 @@ class Workload:
     pmf: tuple[NDArray[np.float64], ...] | None
     offsets: NDArray[np.int32] | None
     exact_bits: float
+    source: str = ""
 
 
 def make(name: str, seed: int = 1) -> Workload:
@@ -72,7 +79,7 @@ def make(name: str, seed: int = 1) -> Workload:
     """
     if name in ("W1", "W2"):
         symbols, sigma, bits = _latents(name, seed)
-        return Workload(name, symbols, _ceil_indexes(sigma), sigma, None, None, bits)
+        return Workload(name, symbols, ceil_indexes(sigma), sigma, None, None, bits)
     if name == "W3":
         return _hyper_latents(seed)
     if name == "W4":
@@ -145,7 +152,7 @@ def _erfc(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def gaussian_bits(symbols: NDArray[np.int32], sigma: NDArray[np.float32]) -> NDArray[np.float64]:
+def gaussian_bits(symbols: NDArray[np.int32], sigma: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return ``-log2 P(symbol)`` for rounded zero-mean Gaussians, shape ``(n,)``."""
     unit = 1.0 / (math.sqrt(2.0) * sigma.astype(np.float64))
     magnitude = np.abs(symbols.astype(np.float64))
@@ -155,7 +162,8 @@ def gaussian_bits(symbols: NDArray[np.int32], sigma: NDArray[np.float32]) -> NDA
     return -np.log2(mass)
 
 
-def _ceil_indexes(sigma: NDArray[np.float32]) -> NDArray[np.uint8]:
+def ceil_indexes(sigma: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the index of the smallest of `REFERENCE_SCALES` that is not below each sigma."""
     return np.searchsorted(REFERENCE_SCALES[:-1], sigma.astype(np.float64)).astype(np.uint8)
 
 
@@ -177,7 +185,7 @@ def _small_message(seed: int) -> Workload:
     part = slice(first, first + count)
     symbols, sigma = symbols[part], sigma[part]
     bits = float(gaussian_bits(symbols, sigma).sum())
-    return Workload("W4", symbols, _ceil_indexes(sigma), sigma, None, None, bits)
+    return Workload("W4", symbols, ceil_indexes(sigma), sigma, None, None, bits)
 
 
 def _outliers(seed: int) -> Workload:
@@ -192,7 +200,7 @@ def _outliers(seed: int) -> Workload:
     symbols[places] = (signs * magnitudes).astype(np.int32)
     outlier_bits = _ESCAPE_BITS + 1.0 + np.log2(magnitudes * (high - low))
     bits += float(outlier_bits.sum() - gaussian_bits(source[places], sigma[places]).sum())
-    return Workload("W5", symbols, _ceil_indexes(sigma), sigma, None, None, bits)
+    return Workload("W5", symbols, ceil_indexes(sigma), sigma, None, None, bits)
 
 
 def _logistic_mass(
@@ -213,7 +221,7 @@ def _hyper_latents(seed: int) -> Workload:
     uniform = generator.uniform(1e-12, 1.0 - 1e-12, (channels, per_channel))
     values = np.rint(location + scale * np.log(uniform / (1.0 - uniform)))
     bits = -np.log2(_logistic_mass(values, location, scale)).sum()
-    reach = math.log(2.0**13 - 1.0) * scale  # tail mass 2^-12
+    reach = math.log(2.0 / TAIL_MASS - 1.0) * scale
     first = np.floor(location - reach).astype(np.int32).ravel()
     last = np.ceil(location + reach).astype(np.int32).ravel()
     pmf = tuple(

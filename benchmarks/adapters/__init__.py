@@ -1,21 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file per library. An adapter turns symbols into bytes and back, end to end from NumPy."""
+"""One small file per library; how to add one is in benchmarks/README.md.
+
+An adapter turns the symbols of a workload into bytes and back, end to end from NumPy: int32 arrays
+in, `bytes`, a new int32 array out. Its module imports the library, NumPy and the workloads, and
+nothing of fastcoder: it runs in the library's own environment.
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from benchmarks.workloads import Workload
 
+# Name to class. The module is imported when the adapter is made, in the process that measures it.
+REGISTRY = {
+    "fastcoder": "coder:Fastcoder",
+    "compressai": "compressai:CompressAI",
+    "tfc": "tfc:TensorFlowCompression",
+    "constriction": "constriction:Constriction",
+    "torchac": "torchac:Torchac",
+    "htscodecs": "htscodecs:Htscodecs",
+    "zstd": "general:Zstd",
+    "zlib": "general:Zlib",
+    "memcpy": "general:Copy",
+}
+
+
+class Unsupported(Exception):
+    """The library cannot code this workload; the message says why."""
+
+
+class Missing(Exception):
+    """The library is not here; the message says what was looked for."""
+
 
 class Adapter(Protocol):
     """What the runner needs of a library.
 
     Attributes:
-        label: Its column in the report.
+        label: Its name in the report.
         knows_model: Whether it codes with the distributions of the workload. Others are given the
             symbols only.
     """
@@ -27,7 +53,11 @@ class Adapter(Protocol):
         """Version of the library."""
 
     def prepare(self, workload: Workload) -> None:
-        """Build tables and whatever else a codec does once per model; not timed."""
+        """Build tables and whatever else a codec does once per model; not timed.
+
+        Raises:
+            Unsupported: If the library cannot code these symbols.
+        """
 
     def encode(self) -> bytes:
         """Symbols to bytes; timed."""
@@ -36,26 +66,29 @@ class Adapter(Protocol):
         """Bytes to symbols, int32; timed."""
 
 
-def available() -> list[str]:
-    """Names of all adapters that work on this machine; `make` takes them."""
-    from fastcoder import isa
-
-    names = [f"fastcoder:{name}" for name in isa.available()]
-    if importlib.util.find_spec("compression") is not None:  # Python 3.14
-        names.append("zstd")
-    return [*names, "zlib", "memcpy"]
+def library_of(spec: str) -> str:
+    """Return the name in front of the options of an adapter."""
+    return spec.partition(":")[0]
 
 
-def make(name: str) -> Adapter:
-    """Return the adapter of that name.
+def make(spec: str) -> Adapter:
+    """Return an adapter.
+
+    Args:
+        spec: A name of `REGISTRY` and keyword arguments of its class, for example
+            ``fastcoder:isa=avx2:precision=16``.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such name.
+        Missing: If the library cannot be imported.
     """
-    from benchmarks.adapters import coder, general
-
-    if name.startswith("fastcoder:"):
-        return coder.Fastcoder(name.partition(":")[2])
-    if name in general.ADAPTERS:
-        return general.ADAPTERS[name]()
-    raise ValueError(f"adapter = {name!r}, expected one of {', '.join(available())}")
+    name, *options = spec.split(":")
+    if name not in REGISTRY:
+        raise ValueError(f"adapter = {name!r}, expected one of {', '.join(REGISTRY)}")
+    module, _, kind = REGISTRY[name].partition(":")
+    try:
+        factory = getattr(importlib.import_module(f"benchmarks.adapters.{module}"), kind)
+    except (ImportError, OSError) as error:
+        raise Missing(f"{type(error).__name__}: {error}") from error
+    adapter: Adapter = factory(**dict(option.split("=") for option in options))
+    return adapter
