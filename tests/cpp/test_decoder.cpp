@@ -52,7 +52,7 @@ std::vector<uint8_t> stream_of(const Message& message, uint32_t lanes, uint64_t 
   Encoder encoder;
   encoder.push(message.table, {message.symbols.data(), ElementType::kInt32},
                message.indexes_from(0), message.symbols.size());
-  return encoder.finish({lanes, segment, 1, true});
+  return encoder.finish({lanes, segment, 1, true}).bytes();
 }
 
 template <class Run>
@@ -136,7 +136,7 @@ TEST(ranges_are_parts_of_the_message) {
                      {message.symbols.data(), ElementType::kInt32},
                      message.indexes_from(0),
                      message.symbols.size()};
-  const std::vector<uint8_t> stream = encode_one_shot(part, {4, 64, 1, false});
+  const std::vector<uint8_t> stream = encode_one_shot(part, {4, 64, 1, false}).bytes();
   CHECK_EQ(symbols_claimed(stream, *message.table), uint64_t{700});
   std::mt19937_64 random(4);
   for (int i = 0; i < 300; ++i) {
@@ -174,8 +174,8 @@ TEST(hostile_bytes_give_symbols_or_errors) {
     for (int i = 0; i < 3000; ++i) {
       const uint32_t lanes = 1u << random() % 6;
       const bool one_shot = i % 2 == 0;
-      std::vector<uint8_t> stream =
-          one_shot ? encode_one_shot(part, {lanes, 64, 1, false}) : stream_of(message, lanes, 64);
+      std::vector<uint8_t> stream = one_shot ? encode_one_shot(part, {lanes, 64, 1, false}).bytes()
+                                             : stream_of(message, lanes, 64);
       for (uint64_t flips = 1 + random() % 3; flips > 0; --flips) {
         stream[random() % stream.size()] ^= static_cast<uint8_t>(1u << random() % 8);
       }
