@@ -169,11 +169,21 @@ double erfc_positive(double x) {
   return trapezoid - 2.0 / (exp_impl(4.0 * kPi * x) - 1.0);
 }
 
-// log2_step(n) for small n, where the series of the general case would need more terms.
-constexpr uint32_t kSmallSteps = 16;
-constexpr std::array<double, kSmallSteps> kSmallStep = [] {
-  std::array<double, kSmallSteps> steps{};
-  for (uint32_t n = 1; n < kSmallSteps; ++n) {
+// log2_step(n) = log2(1 + 1/n) = 2 / ln 2 * atanh(1 / (2 n + 1)). From 16 on, s <= 1/33 leaves
+// s^14 / 15 < 4e-23.
+constexpr double log2_step_from_16(uint32_t n) {
+  const double s = 1.0 / (2.0 * n + 1.0);
+  const double t = s * s;
+  const double series =
+      1.0 + t * (1.0 / 3 + t * (1.0 / 5 + t * (1.0 / 7 + t * (1.0 / 9 + t * (1.0 / 11)))));
+  return 2.0 * kLog2E * s * series;
+}
+
+// Most frequencies of a table are small, and every one of them is asked for several times.
+constexpr uint32_t kSteps = 1024;
+constexpr std::array<double, kSteps> kStep = [] {
+  std::array<double, kSteps> steps{};
+  for (uint32_t n = 1; n < 16; ++n) {
     const double s = 1.0 / static_cast<double>(2 * n + 1);
     double sum = 0.0;
     double power = s;
@@ -185,6 +195,7 @@ constexpr std::array<double, kSmallSteps> kSmallStep = [] {
     for (size_t k = terms.size(); k-- > 0;) sum += terms[k];
     steps[n] = 2.0 * sum * kLog2E;
   }
+  for (uint32_t n = 16; n < kSteps; ++n) steps[n] = log2_step_from_16(n);
   return steps;
 }();
 
@@ -208,15 +219,7 @@ double erfc(double x) {
   return x < 0.0 ? 2.0 - erfc_positive(-x) : erfc_positive(x);
 }
 
-double log2_step(uint32_t n) {
-  if (n < kSmallSteps) return kSmallStep[n];
-  // log2(1 + 1/n) = 2 / ln 2 * atanh(1 / (2 n + 1)); s <= 1/33 leaves s^14 / 15 < 4e-23.
-  const double s = 1.0 / (2.0 * n + 1.0);
-  const double t = s * s;
-  const double series =
-      1.0 + t * (1.0 / 3 + t * (1.0 / 5 + t * (1.0 / 7 + t * (1.0 / 9 + t * (1.0 / 11)))));
-  return 2.0 * kLog2E * s * series;
-}
+double log2_step(uint32_t n) { return n < kSteps ? kStep[n] : log2_step_from_16(n); }
 
 std::string text_of(double value) {
   if (value != value) return "nan";
