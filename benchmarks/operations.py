@@ -36,7 +36,7 @@ def indexing(workload: Workload, effort: Effort) -> list[dict[str, Any]]:
     for levels, rule in rules:
         run = partial(fc.scale_indexes, _sigma(workload), fc.scale_table(levels=levels), rule)
         name = f"scale_indexes, float32, {levels} levels, {rule}"
-        time = summary(durations(run, effort))
+        time = _timed(run, effort)
         result.append({"name": name, "items": workload.symbols.size, **time})
     return result
 
@@ -52,13 +52,18 @@ def building(workload: Workload, effort: Effort) -> list[dict[str, Any]]:
     for kind, levels in cases:
         build = partial(_BUILDERS[kind], fc.scale_table(levels=levels))
         message = _message(workload, levels)
-        alone = summary(durations(build, effort))
-        with_first = summary(durations(partial(_build_and_code, build, message), effort))
-        again = summary(durations(partial(_code, build(), message), effort))
+        alone = _timed(build, effort)
+        with_first = _timed(partial(_build_and_code, build, message), effort)
+        again = _timed(partial(_code, build(), message), effort)
         lazily = with_first["median"] - alone["median"] - again["median"]
         name = f"CdfTable.{kind}, {levels} rows"
         result.append({"name": name, "items": levels, **alone, "first_use": lazily})
     return result
+
+
+def _timed(function: Callable[[], object], effort: Effort) -> dict[str, float]:
+    function()
+    return summary(durations(function, effort))
 
 
 def _message(workload: Workload, levels: int) -> tuple[Array, Array]:

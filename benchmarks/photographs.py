@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from benchmarks import report
 from benchmarks.machine import machine
 from fastcoder.torch import load, load_model
 from fastcoder.torch.evaluation import compare, evaluate
@@ -82,36 +83,6 @@ def measure(folder: Path, model_name: str | None) -> dict[str, Any]:
     }
 
 
-def markdown(result: dict[str, Any]) -> str:
-    """The means as a table."""
-    rows = result["photographs"]
-
-    def mean(kind: str, column: str) -> float:
-        return float(np.mean([row[kind][column] for row in rows]))
-
-    lines = [
-        f"Embedded model ({result['model']['name']}, {result['model']['fingerprint']}) on the "
-        f"{len(rows)} images of `{result['folder']}`; means over images, real file sizes; JPEG "
-        "(4:2:0, optimized) and WebP at the highest quality that is not larger.",
-        "",
-        "| | bits per pixel | PSNR, dB | MS-SSIM |",
-        "|---|---|---|---|",
-    ]
-    for kind, label in (("fastcoder", "fastcoder"), ("JPEG", "JPEG"), ("WEBP", "WebP")):
-        similarity = f"{mean(kind, 'ms_ssim'):.4f}" if "ms_ssim" in rows[0][kind] else ""
-        lines.append(
-            f"| {label} | {mean(kind, 'bpp'):.4f} | {mean(kind, 'psnr'):.2f} | {similarity} |"
-        )
-    lines += [
-        "",
-        f"Files are {100 * result['real_over_estimated']:+.2f} % of the size that the model "
-        f"estimates; an image takes {result['encode_seconds']:.2f} s to encode and "
-        f"{result['decode_seconds']:.2f} s to decode on {result['machine']['cpu']}, "
-        f"{result['machine']['cores']} cores, networks included.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -122,7 +93,7 @@ def main() -> None:
     result = measure(options.folder, options.model)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(markdown(result), end="")
+    print(report.photographs(result), end="")
 
 
 if __name__ == "__main__":

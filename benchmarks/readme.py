@@ -13,10 +13,11 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import chart, photographs, report
+from benchmarks import chart, report
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+IMAGE = ROOT / "docs" / "images" / "speed"
 
 
 def replace(page: str, name: str, text: str) -> str:
@@ -26,6 +27,25 @@ def replace(page: str, name: str, text: str) -> str:
     return head + begin + "\n" + text + "\n" + end + rest.split(end)[1]
 
 
+def pages() -> dict[Path, str]:
+    """Return both pages with the numbers of benchmarks/results."""
+    results = json.loads((RESULTS / "bench.json").read_text())
+    kodak = json.loads((RESULTS / "kodak.json").read_text())
+    texts = {
+        ROOT / "README.md": {
+            "bench": report.summary(results),
+            "kodak": report.photographs(kodak),
+        },
+        ROOT / "docs" / "benchmarks.md": {"bench": report.page(results)},
+    }
+    found = {}
+    for path, parts in texts.items():
+        found[path] = path.read_text()
+        for name, text in parts.items():
+            found[path] = replace(found[path], name, text)
+    return found
+
+
 def main() -> None:
     """Rewrite the tables and the chart."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -33,21 +53,9 @@ def main() -> None:
     taken = parser.parse_args().take
     if taken:
         (RESULTS / "bench.json").write_text(taken.read_text())
-    results = json.loads((RESULTS / "bench.json").read_text())
-    kodak = json.loads((RESULTS / "kodak.json").read_text())
-    texts = {
-        ROOT / "README.md": {
-            "bench": report.summary(results),
-            "kodak": photographs.markdown(kodak),
-        },
-        ROOT / "docs" / "benchmarks.md": {"bench": report.page(results)},
-    }
-    for path, parts in texts.items():
-        page = path.read_text()
-        for name, text in parts.items():
-            page = replace(page, name, text)
-        path.write_text(page)
-    chart.draw(results, ROOT / "docs" / "images" / "speed")
+    for path, text in pages().items():
+        path.write_text(text)
+    chart.draw(json.loads((RESULTS / "bench.json").read_text()), IMAGE)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,36 @@ def summary(results: Row) -> str:
     return "\n".join(lines) + "\n"
 
 
+def photographs(result: Row) -> str:
+    """The means of `benchmarks.photographs` as a table."""
+    rows = result["photographs"]
+
+    def mean(kind: str, column: str) -> float:
+        return float(sum(row[kind][column] for row in rows) / len(rows))
+
+    lines = [
+        f"Embedded model ({result['model']['name']}, {result['model']['fingerprint']}) on the "
+        f"{len(rows)} images of `{result['folder']}`; means over images, real file sizes; JPEG "
+        "(4:2:0, optimized) and WebP at the highest quality that is not larger.",
+        "",
+        "| | bits per pixel | PSNR, dB | MS-SSIM |",
+        "|---|---|---|---|",
+    ]
+    for kind, label in (("fastcoder", "fastcoder"), ("JPEG", "JPEG"), ("WEBP", "WebP")):
+        similarity = f"{mean(kind, 'ms_ssim'):.4f}" if "ms_ssim" in rows[0][kind] else ""
+        lines.append(
+            f"| {label} | {mean(kind, 'bpp'):.4f} | {mean(kind, 'psnr'):.2f} | {similarity} |"
+        )
+    lines += [
+        "",
+        f"Files are {100 * result['real_over_estimated']:+.2f} % of the size that the model "
+        f"estimates; an image takes {result['encode_seconds']:.2f} s to encode and "
+        f"{result['decode_seconds']:.2f} s to decode on {result['machine']['cpu']}, "
+        f"{result['machine']['cores']} cores, networks included.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def machine_line(results: Row) -> str:
     """Where and with what it was measured."""
     machine = results["machine"]

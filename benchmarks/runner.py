@@ -66,8 +66,7 @@ def read(path: Path) -> Workload:
 
 
 def durations(function: Callable[[], object], effort: Effort) -> list[float]:
-    """Seconds of each call after a warm-up."""
-    function()
+    """Seconds of each call. The first call of all, with what it warms up, is the caller's."""
     result: list[float] = []
     end = time.perf_counter() + effort.seconds
     while len(result) < effort.runs or time.perf_counter() < end:

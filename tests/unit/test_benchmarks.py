@@ -188,6 +188,11 @@ def test_numbers_go_between_the_markers_of_their_name() -> None:
     assert readme.replace(page, "x", "new") == ("a\n<!-- x: begin -->\n\nnew\n<!-- x: end -->\nb\n")
 
 
+def test_the_pages_have_the_numbers_of_the_results() -> None:
+    for path, text in readme.pages().items():
+        assert path.read_text() == text, f"{path.name}: run python -m benchmarks.readme"
+
+
 def test_operations_are_timed() -> None:
     rows = operations.indexing(workloads.make("W4"), BRIEF)
     rows += operations.building(workloads.make("W4"), BRIEF)
