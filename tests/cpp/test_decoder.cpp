@@ -102,7 +102,7 @@ TEST(pulls_of_any_size_give_the_symbols_and_failing_ones_change_nothing) {
     for (const int precision : {12, 16}) {
       const Message message = draw(1500, precision, random());
       for (uint32_t lanes = 1; lanes <= 32; lanes *= 2) {
-        for (const uint64_t segment : {16, 256, 2048}) {
+        for (const uint64_t segment : {uint64_t{16}, uint64_t{256}, uint64_t{2048}}) {
           pull_in_random_pieces(message, stream_of(message, lanes, segment), random);
         }
       }
