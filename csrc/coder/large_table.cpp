@@ -223,6 +223,7 @@ void pull_symbols(Decoder& decoder, const LargeTable& table, const IndexSpan& in
                   uint64_t count, const MutableSymbolSpan& symbols) {
   decoder.guarded([&] {
     BlockScratch scratch;
+    int32_t decoded[kBlock];
     for (uint64_t first = 0; first < count; first += kBlock) {
       const uint64_t size = std::min(kBlock, count - first);
       const KernelIndexes rows = load_indexes(indexes, first, size, scratch);
@@ -230,9 +231,9 @@ void pull_symbols(Decoder& decoder, const LargeTable& table, const IndexSpan& in
         const size_t row = static_cast<size_t>(index_at(rows, i));
         if (row >= table.rows()) throw_index(indexes, first + i, table.rows());
         const uint32_t slot = table.pull_slot(decoder, row);
-        scratch.symbols[i] = static_cast<int32_t>(table.offset(row) + int64_t{slot});
+        decoded[i] = static_cast<int32_t>(table.offset(row) + int64_t{slot});
       }
-      store_symbols(scratch.symbols, symbols, first, size);
+      store_decoded(decoded, symbols, first, size);
     }
   });
 }

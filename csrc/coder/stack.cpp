@@ -166,15 +166,16 @@ void Stack::pop_blocks(const IndexSpan& indexes, uint64_t rows, uint64_t count,
                        const MutableSymbolSpan& symbols, PullSymbol&& pull_symbol) {
   guarded([&] {
     BlockScratch scratch;
+    int32_t decoded[kBlock];
     for (uint64_t first = 0; first < count; first += kBlock) {
       const uint64_t size = std::min(kBlock, count - first);
       const KernelIndexes block = load_indexes(indexes, first, size, scratch);
       for (uint64_t i = 0; i < size; ++i) {
         const uint64_t row = index_at(block, i);
         if (row >= rows) throw_index(indexes, first + i, rows);
-        scratch.symbols[i] = static_cast<int32_t>(pull_symbol(row));
+        decoded[i] = static_cast<int32_t>(pull_symbol(row));
       }
-      store_symbols(scratch.symbols, symbols, first, size);
+      store_decoded(decoded, symbols, first, size);
     }
   });
 }
