@@ -136,6 +136,29 @@ Block load_block(const Part& part, uint64_t first, uint64_t count, BlockScratch&
           load_indexes(part.indexes, first, count, scratch)};
 }
 
+void load_parametric(const Part& part, uint64_t first, uint64_t count, int32_t* symbols) {
+  visit_elements(part.symbols.data, part.symbols.type, [&](const auto* values) {
+    for (uint64_t i = 0; i < count; ++i) {
+      symbols[i] = static_cast<int32_t>(values[first + i]);
+    }
+  });
+}
+
+void store_parametric(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                      uint64_t count) {
+  visit_elements(span.data, span.type, [&](const auto* typed) {
+    using Element = std::remove_const_t<std::remove_pointer_t<decltype(typed)>>;
+    Element* const out = static_cast<Element*>(span.data) + first;
+    for (uint64_t i = 0; i < count; ++i) {
+      const int64_t symbol = symbols[i];
+      out[i] = static_cast<Element>(symbol);
+      if (static_cast<int64_t>(out[i]) != symbol) {
+        throw_symbol_outside_type(first + i, symbol, span.type);
+      }
+    }
+  });
+}
+
 void check_part(const Part& part) {
   const TableView& table = part.table->view();
   BlockScratch scratch;

@@ -53,6 +53,13 @@ KernelIndexes load_indexes(const IndexSpan& span, uint64_t first, uint64_t count
 // kernel could see it.
 Block load_block(const Part& part, uint64_t first, uint64_t count, BlockScratch& scratch);
 
+// Symbols [first, first + count) of a parametric part.
+void load_parametric(const Part& part, uint64_t first, uint64_t count, int32_t* symbols);
+
+// Decoded ones, to where they are wanted; one that does not fit is Error(kSymbolRange).
+void store_parametric(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                      uint64_t count);
+
 // Checks a whole part, first element first: an index without a row is Error(kIndexRange), a symbol
 // outside int32, or outside its row if the table has no escape, is Error(kSymbolRange).
 void check_part(const Part& part);

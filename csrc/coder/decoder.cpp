@@ -29,13 +29,18 @@ void check_width(const CdfTable& table, bool wide) {
   }
 }
 
+[[noreturn]] void throw_no_words(uint64_t position) {
+  throw Error(ErrorKind::kTruncated, "symbols[" + std::to_string(position) +
+                                         "] = nothing, expected more bytes in the stream");
+}
+
 [[noreturn]] void throw_result(const KernelResult& result, uint64_t first, const IndexSpan& indexes,
                                const TableView& table, ElementType type) {
   const uint64_t position = first + result.position;
   const std::string where = "symbols[" + std::to_string(position) + "] = ";
   switch (result.status) {
     case Status::kTruncated:
-      throw Error(ErrorKind::kTruncated, where + "nothing, expected more bytes in the stream");
+      throw_no_words(position);
     case Status::kEscapeTooLong:
       throw Error(ErrorKind::kCorrupt, where + "an escape code, expected at most 32 leading zeros");
     case Status::kEscapeOutOfRange:
@@ -160,6 +165,23 @@ void SegmentDecoder::pull_block(const CdfTable& table, const IndexSpan& indexes,
   count_ += count;
 }
 
+void SegmentDecoder::pull_parametric(const ParametricModel& model, uint64_t first, uint64_t count,
+                                     const MutableSymbolSpan& symbols) {
+  const bool direct = symbols.type == ElementType::kInt32;
+  int32_t scratch[kBlock];
+  for (uint64_t done = 0; done < count;) {
+    const uint64_t size = std::min(kBlock, count - done);
+    const uint64_t position = first + done;
+    int32_t* out = direct ? static_cast<int32_t*>(element_address(symbols, position)) : scratch;
+    const KernelResult result =
+        active_kernels().parametric.decode({&model.view(), out, position, size, lane()}, lanes_);
+    if (result.status != Status::kOk) throw_no_words(position + result.position);
+    if (!direct) store_parametric(scratch, symbols, position, size);
+    count_ += size;
+    done += size;
+  }
+}
+
 uint32_t SegmentDecoder::finish(uint32_t hash) const {
   if (count_ < lanes_.lanes) {
     throw Error(ErrorKind::kCorrupt, "lanes = " + std::to_string(lanes_.lanes) +
@@ -237,10 +259,31 @@ void Decoder::enter_segment(uint64_t position) {
   }
 }
 
-void Decoder::prepare_interval() {
+void Decoder::check_wide() const {
   if (!walker_.empty() && !walker_.wide()) {
     throw Error(ErrorKind::kCorrupt, "flags bit 4 = 0, expected 1 in a stream with intervals");
   }
+}
+
+void Decoder::pull_parametric(const ParametricModel& model, uint64_t count,
+                              const MutableSymbolSpan& symbols) {
+  model.check_count(count);
+  if (count == 0) return;
+  check_wide();
+  guarded([&] {
+    for (uint64_t done = 0; done < count;) {
+      enter_segment(done);
+      const uint64_t room = walker_.segment_symbols() - segment_.count();
+      const uint64_t size = std::min(room, count - done);
+      segment_.pull_parametric(model, done, size, symbols);
+      done += size;
+    }
+  });
+  peeked_precision_ = 0;
+}
+
+void Decoder::prepare_interval() {
+  check_wide();
   guarded([&] { enter_segment(0); });
 }
 

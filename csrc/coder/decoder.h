@@ -11,6 +11,7 @@
 #include "base/attributes.h"
 #include "base/little_endian.h"
 #include "coder/cdf_table.h"
+#include "coder/parametric.h"
 #include "coder/spans.h"
 #include "coder/stream_layout.h"
 #include "format/interval_step.h"
@@ -53,6 +54,10 @@ class SegmentDecoder {
   void pull_block(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
                   const MutableSymbolSpan& symbols);
 
+  // The same for symbols of a parametric model, in a wide segment.
+  void pull_parametric(const ParametricModel& model, uint64_t first, uint64_t count,
+                       const MutableSymbolSpan& symbols);
+
   // The next symbol as an interval, in a wide segment: the number that it holds, and its removal,
   // with a start and a frequency that fit the number. False if the words end first; then nothing
   // was removed.
@@ -83,6 +88,11 @@ class Decoder {
   // of a context model): inside a segment they cost the symbols and less than 150 ns.
   void pull(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
             const MutableSymbolSpan& symbols);
+
+  // The same for symbols of a parametric model: one, or as many as it has distributions.
+  //   Throws    if the stream is narrow, too.
+  void pull_parametric(const ParametricModel& model, uint64_t count,
+                       const MutableSymbolSpan& symbols);
 
   // The next symbol as an interval (coder/intervals.h): the number in [0, 2^precision) that it
   // holds. Takes nothing from the stream.
@@ -138,6 +148,7 @@ class Decoder {
   bool intervals_ready() const {
     return in_segment_ && walker_.wide() && segment_.count() != walker_.segment_symbols();
   }
+  void check_wide() const;
   void prepare_interval();
   [[noreturn]] static void throw_no_words();
 

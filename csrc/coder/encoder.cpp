@@ -13,6 +13,7 @@
 #include "base/little_endian.h"
 #include "base/varint.h"
 #include "coder/blocks.h"
+#include "coder/parametric.h"
 #include "coder/stream_layout.h"
 #include "coder/thread_pool.h"
 #include "format/params.h"
@@ -97,7 +98,7 @@ std::vector<Segment> encode_all(const Message& message, const EncodeOptions& opt
     }
   } catch (const Error&) {
     for (const Part& part : message.parts) {
-      if (part.intervals == nullptr) check_part(part);
+      if (part.intervals == nullptr && part.parametric == nullptr) check_part(part);
     }
     throw;
   }
@@ -254,6 +255,17 @@ void Encoder::push_intervals(std::vector<uint64_t> intervals) {
   pushed.intervals = std::move(intervals);
   pushed.part.count = pushed.intervals.size();
   pushed.part.intervals = pushed.intervals.data();
+  pushed_.push_back(std::move(pushed));
+}
+
+void Encoder::push_parametric(std::shared_ptr<const ParametricModel> model,
+                              const SymbolSpan& symbols, uint64_t count) {
+  model->check_count(count);
+  if (count == 0) return;
+  Pushed pushed;
+  const SymbolSpan own_symbols = model->copy_symbols(symbols, count, pushed.symbols);
+  pushed.part = {nullptr, own_symbols, {}, count, nullptr, model.get()};
+  pushed.parametric = std::move(model);
   pushed_.push_back(std::move(pushed));
 }
 

@@ -51,6 +51,9 @@ class Encoder {
             const IndexSpan& indexes, uint64_t count);
   // Checked intervals (coder/intervals.h): the stream will be a wide one.
   void push_intervals(std::vector<uint64_t> intervals);
+  // Symbols of a parametric model, likewise in a wide stream.
+  void push_parametric(std::shared_ptr<const ParametricModel> model, const SymbolSpan& symbols,
+                       uint64_t count);
   // The stream, without header.
   EncodedStream finish(const EncodeOptions& options) const;
 
@@ -61,6 +64,7 @@ class Encoder {
     std::vector<uint8_t> symbols;
     std::vector<uint8_t> indexes;
     std::vector<uint64_t> intervals;
+    std::shared_ptr<const ParametricModel> parametric;
     Part part;
   };
   std::vector<Pushed> pushed_;

@@ -11,6 +11,7 @@
 #include "coder/blocks.h"
 #include "coder/cdf_table.h"
 #include "coder/intervals.h"
+#include "coder/parametric.h"
 #include "format/symbol_hash.h"
 #include "simd/dispatch.h"
 
@@ -23,6 +24,7 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
   const KernelTable& kernels = active_kernels();
   BlockScratch scratch;
   Escape block_escapes[kBlock];
+  int32_t parametric_symbols[kBlock];
   lanes.escapes = block_escapes;
   uint64_t part_begin = message.count;
   for (size_t p = message.parts.size(); p-- > 0;) {
@@ -34,6 +36,18 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
       if (end <= begin) continue;
       push_packed(part.intervals + (begin - part_begin), end - begin,
                   static_cast<uint32_t>((begin - first) % lanes.lanes), lanes);
+      continue;
+    }
+    if (part.parametric != nullptr) {
+      const ParametricView& view = part.parametric->view();
+      while (end > begin) {
+        const uint64_t size = std::min(kBlock, end - begin);
+        end -= size;
+        const uint64_t position = end - part_begin;
+        load_parametric(part, position, size, parametric_symbols);
+        const uint32_t lane = static_cast<uint32_t>((end - first) % lanes.lanes);
+        kernels.parametric.encode({&view, parametric_symbols, position, size, lane}, lanes);
+      }
       continue;
     }
     const TableView& table = part.table->coding_view();
@@ -149,7 +163,7 @@ Message::Message(std::span<const Part> message_parts) : parts(message_parts) {
                                          ", expected at most " + std::to_string(kMaxCount));
     }
     const bool used = part.count > 0;
-    if (part.intervals != nullptr && used) {
+    if (used && (part.intervals != nullptr || part.parametric != nullptr)) {
       wide = true;
       most_words = kMaxIntervalWords;
       continue;

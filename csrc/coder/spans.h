@@ -50,6 +50,7 @@ decltype(auto) visit_elements(const void* data, ElementType type, Visitor&& visi
 }
 
 class CdfTable;
+class ParametricModel;
 
 // Symbols that were pushed together, or will be pulled together. If there are `intervals` (checked,
 // see coder/intervals.h), they are the symbols, and table, symbols and indexes mean nothing.
@@ -59,6 +60,8 @@ struct Part {
   IndexSpan indexes;
   uint64_t count = 0;
   const uint64_t* intervals = nullptr;
+  // Symbols of this model (coder/parametric.h), checked; table and indexes mean nothing then.
+  const ParametricModel* parametric = nullptr;
 };
 
 }  // namespace fastcoder

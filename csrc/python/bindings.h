@@ -63,6 +63,8 @@ void bind_coding(py::module_& m);
 void bind_streaming(py::module_& m);
 void bind_scales(py::module_& m);
 void bind_intervals(py::module_& m);
+void bind_parametric(py::module_& m);
+void bind_random(py::module_& m);
 void bind_threads(py::module_& m);
 
 }  // namespace fastcoder

@@ -44,6 +44,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_streaming(m);
   bind_scales(m);
   bind_intervals(m);
+  bind_parametric(m);
+  bind_random(m);
   bind_threads(m);
   m.def("available_isas", &available_isas);
   m.def("active_isa", [] { return std::string(active_kernels().name); });

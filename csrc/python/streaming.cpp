@@ -12,6 +12,7 @@
 #include "python/bindings.h"
 #include "python/direct.h"
 #include "python/intervals.h"
+#include "python/parametric.h"
 
 namespace fastcoder {
 namespace {
@@ -129,6 +130,7 @@ void bind_streaming(py::module_& m) {
   bind_interval_pushes(encoder, [](Encoder& self, std::vector<PackedInterval> intervals) {
     self.push_intervals(std::move(intervals));
   });
+  bind_parametric_push(encoder);
   py::class_<Snapshot>(m, "Snapshot");
   py::class_<PyDecoder> decoder(m, "Decoder");
   decoder.def(py::init<py::bytes>(), py::arg("stream"))
@@ -140,6 +142,7 @@ void bind_streaming(py::module_& m) {
       .def("snapshot", &PyDecoder::snapshot)
       .def("restore", &PyDecoder::restore, py::arg("snapshot"));
   bind_interval_pulls(decoder);
+  bind_parametric_pull(decoder);
 }
 
 }  // namespace fastcoder

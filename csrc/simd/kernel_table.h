@@ -9,6 +9,7 @@
 
 #include "format/escape.h"
 #include "format/params.h"
+#include "simd/parametric_view.h"
 #include "simd/table_view.h"
 
 namespace fastcoder {
@@ -88,11 +89,23 @@ using EncodeFunction = void (*)(const EncodeBlock& block, EncodeLanes& lanes);
 //   Returns   kOk, or what is wrong and where; symbols and lanes are then unspecified.
 using DecodeFunction = KernelResult (*)(const DecodeBlock& block, DecodeLanes& lanes);
 
+// The same for parametric symbols, in wide states (simd/parametric-inl.h).
+//   Requires  encode: symbols of the support; room for two words each. decode: values < 2^24.
+struct ParametricKernels {
+  void (*encode)(const ParametricBlock& block, EncodeLanes& lanes);
+  KernelResult (*decode)(const ParametricBlock& block, DecodeLanes& lanes);
+  // cdf(symbol) and cdf(symbol + 1).
+  void (*starts)(const ParametricBlock& block, int64_t* starts, int64_t* nexts);
+  // The symbols whose intervals hold `values`.
+  void (*find)(const ParametricBlock& block, const uint32_t* values);
+};
+
 struct KernelTable {
   const char* name;
   // [0] narrow, [1] wide
   EncodeFunction encode[2][kSymbolTypes][kIndexTypes];
   DecodeFunction decode[2][kSymbolTypes][kIndexTypes];
+  ParametricKernels parametric;
 };
 
 }  // namespace fastcoder

@@ -8,6 +8,7 @@ namespace fastcoder::avx512 {
 
 extern const KernelTable kKernels;
 constinit const KernelTable kKernels = {"avx512", FASTCODER_KERNELS(encode_block, VectorGroups),
-                                        FASTCODER_KERNELS(decode_block, VectorGroups)};
+                                        FASTCODER_KERNELS(decode_block, VectorGroups),
+                                        kParametricKernels};
 
 }  // namespace fastcoder::avx512

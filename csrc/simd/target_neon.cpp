@@ -8,6 +8,7 @@ namespace fastcoder::neon {
 
 extern const KernelTable kKernels;
 constinit const KernelTable kKernels = {"neon", FASTCODER_KERNELS(encode_block, VectorGroups),
-                                        FASTCODER_KERNELS(decode_block, VectorGroups)};
+                                        FASTCODER_KERNELS(decode_block, VectorGroups),
+                                        kParametricKernels};
 
 }  // namespace fastcoder::neon

@@ -7,6 +7,7 @@ namespace fastcoder::scalar {
 
 extern const KernelTable kKernels;
 constinit const KernelTable kKernels = {"scalar", FASTCODER_KERNELS(encode_block, SerialGroups),
-                                        FASTCODER_KERNELS(decode_block, SerialGroups)};
+                                        FASTCODER_KERNELS(decode_block, SerialGroups),
+                                        kParametricKernels};
 
 }  // namespace fastcoder::scalar

@@ -8,6 +8,7 @@ namespace fastcoder::sse41 {
 
 extern const KernelTable kKernels;
 constinit const KernelTable kKernels = {"sse41", FASTCODER_KERNELS(encode_block, VectorGroups),
-                                        FASTCODER_KERNELS(decode_block, VectorGroups)};
+                                        FASTCODER_KERNELS(decode_block, VectorGroups),
+                                        kParametricKernels};
 
 }  // namespace fastcoder::sse41

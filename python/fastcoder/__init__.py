@@ -21,6 +21,8 @@ if __version__ != _core.VERSION:
 
 from . import codes as codes
 from . import isa as isa
+from . import parametric as parametric
+from . import random as random
 from .coding import cost as cost
 from .coding import decode as decode
 from .coding import decode_many as decode_many
@@ -85,6 +87,8 @@ __all__ = [
     "encode_many",
     "get_threads",
     "isa",
+    "parametric",
+    "random",
     "report",
     "scale_indexes",
     "scale_table",

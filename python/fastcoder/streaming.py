@@ -20,13 +20,14 @@ from .coding import Shape, _coding_arguments, _decoding_arguments, _options
 from .errors import ArgumentError, ArgumentTypeError
 from .intervals import IntervalPulls, IntervalPushes
 from .large_tables import LargeTable
+from .parametric import ParametricPulls, ParametricPushes
 from .tables import CdfTable
 from .threads import as_threads
 
 __all__ = ["Decoder", "Encoder"]
 
 
-class Encoder(IntervalPushes):
+class Encoder(IntervalPushes, ParametricPushes):
     """Collects symbols; ``finish`` codes them all, in order, into one header-less stream.
 
     Args:
@@ -106,7 +107,7 @@ class Encoder(IntervalPushes):
         return self._native
 
 
-class Decoder(IntervalPulls):
+class Decoder(IntervalPulls, ParametricPulls):
     """Reads a stream of :class:`Encoder` in pieces, in order, of any size.
 
     Args:

@@ -36,6 +36,8 @@ CONTRACT = {
     "encode_many",
     "get_threads",
     "isa",
+    "parametric",
+    "random",
     "scale_indexes",
     "scale_table",
     "set_threads",

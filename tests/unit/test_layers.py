@@ -28,7 +28,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.scales", "fastcoder.tables", "fastcoder.threads"),
     ("fastcoder.coding",),
     ("fastcoder.codes", "fastcoder.large_tables"),
-    ("fastcoder.intervals",),
+    ("fastcoder.intervals", "fastcoder.parametric", "fastcoder.random"),
     ("fastcoder.container", "fastcoder.rate_report", "fastcoder.stack", "fastcoder.streaming"),
     ("fastcoder",),
     (
@@ -36,6 +36,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
         "fastcoder.torch.exact",
         "fastcoder.torch.images",
         "fastcoder.torch.ops",
+        "fastcoder.torch.random",
         "fastcoder.torch.scales",
     ),
     ("fastcoder.torch.entropy_models", "fastcoder.torch.layers"),
