@@ -86,9 +86,10 @@ def make(spec: str) -> Adapter:
     if name not in REGISTRY:
         raise ValueError(f"adapter = {name!r}, expected one of {', '.join(REGISTRY)}")
     module, _, kind = REGISTRY[name].partition(":")
+    arguments = dict(option.split("=") for option in options)
     try:
         factory = getattr(importlib.import_module(f"benchmarks.adapters.{module}"), kind)
+        adapter: Adapter = factory(**arguments)
     except (ImportError, OSError) as error:
         raise Missing(f"{type(error).__name__}: {error}") from error
-    adapter: Adapter = factory(**dict(option.split("=") for option in options))
     return adapter

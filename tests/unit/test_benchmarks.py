@@ -89,7 +89,7 @@ def test_every_adapter_measures_a_small_message(adapter: str) -> None:
         assert result["lanes"] in (1, 2, 4, 8, 16, 32)
 
 
-@pytest.mark.parametrize("adapter", ["compressai", "htscodecs"])
+@pytest.mark.parametrize("adapter", ["compressai", "htscodecs", "zstd"])
 def test_a_peer_is_measured_or_missing(tmp_path: Path, adapter: str) -> None:
     path = tmp_path / "W4.npz"
     runner.save(workloads.make("W4"), path)
