@@ -9,14 +9,15 @@
 namespace fastcoder {
 
 enum class ErrorKind {
-  kValue,        // an argument outside its legal interval
-  kTable,        // a row that is not a distribution, a bad precision, damaged table bytes
-  kIndexRange,   // indexes[i] names no row
-  kSymbolRange,  // a symbol that its row, or the requested dtype, cannot hold
-  kTruncated,    // the stream ends before its symbols do
-  kCorrupt,      // the stream contradicts itself, the table or the indexes
-  kVersion,      // written by a newer or older format
-  kIsa,          // an instruction set that is unknown or not available
+  kValue,          // an argument outside its legal interval
+  kTable,          // a row that is not a distribution, a bad precision, damaged table bytes
+  kIndexRange,     // indexes[i] names no row
+  kSymbolRange,    // a symbol that its row, or the requested dtype, cannot hold
+  kTruncated,      // the stream ends before its symbols do
+  kNeedMoreBytes,  // the bytes so far end before the symbols do
+  kCorrupt,        // the stream contradicts itself, the table or the indexes
+  kVersion,        // written by a newer or older format
+  kIsa,            // an instruction set that is unknown or not available
 };
 
 // what() follows the grammar `<argument>[<position>] = <value>, expected <interval>`.

@@ -55,13 +55,19 @@ py::object in_c_order(py::handle value) {
 }  // namespace
 
 std::optional<Part> direct_part(py::handle symbols, py::handle indexes, const CdfTable& table) {
+  std::optional<Part> part = direct_part(symbols, indexes, table.rows());
+  if (part) part->table = &table;
+  return part;
+}
+
+std::optional<Part> direct_part(py::handle symbols, py::handle indexes, uint64_t table_rows) {
   if (!is_ndarray(symbols)) return std::nullopt;
   const auto array = py::reinterpret_borrow<py::array>(symbols);
   const std::optional<ElementType> type = direct_type(array);
   if (!type) return std::nullopt;
-  const std::optional<IndexSpan> rows = direct_indexes(indexes, array, table.rows());
+  const std::optional<IndexSpan> rows = direct_indexes(indexes, array, table_rows);
   if (!rows) return std::nullopt;
-  return Part{&table, {array.data(), *type}, *rows, element_count(array)};
+  return Part{nullptr, {array.data(), *type}, *rows, element_count(array)};
 }
 
 std::optional<DirectPull> direct_pull(py::handle indexes, py::handle out, uint64_t rows) {

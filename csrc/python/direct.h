@@ -45,6 +45,8 @@ py::bytes stream_to_python(uint64_t count, unsigned threads, Encode&& encode) {
 
 // Symbols, and indexes (None for a table of one row) of their shape.
 std::optional<Part> direct_part(py::handle symbols, py::handle indexes, const CdfTable& table);
+// The same for any kind of table with so many rows; its own pointer stays null.
+std::optional<Part> direct_part(py::handle symbols, py::handle indexes, uint64_t rows);
 
 struct DirectPull {
   IndexSpan indexes;

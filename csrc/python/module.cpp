@@ -10,7 +10,7 @@ namespace fastcoder {
 namespace {
 
 // The class of fastcoder.errors for each kind. Imported once, when the module is loaded.
-PyObject* g_error_classes[9] = {};
+PyObject* g_error_classes[10] = {};
 
 void import_error_classes() {
   const py::module_ errors = py::module_::import("fastcoder.errors");
@@ -23,6 +23,7 @@ void import_error_classes() {
   set(ErrorKind::kIndexRange, "IndexRangeError");
   set(ErrorKind::kSymbolRange, "SymbolRangeError");
   set(ErrorKind::kTruncated, "TruncatedStreamError");
+  set(ErrorKind::kNeedMoreBytes, "NeedMoreBytesError");
   set(ErrorKind::kCorrupt, "CorruptStreamError");
   set(ErrorKind::kVersion, "FormatVersionError");
   set(ErrorKind::kIsa, "IsaError");
@@ -42,6 +43,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_tables(m);
   bind_coding(m);
   bind_streaming(m);
+  bind_range(m);
   bind_scales(m);
   bind_intervals(m);
   bind_parametric(m);

@@ -36,12 +36,16 @@ from .errors import FastcoderError as FastcoderError
 from .errors import FormatVersionError as FormatVersionError
 from .errors import IndexRangeError as IndexRangeError
 from .errors import IsaError as IsaError
+from .errors import NeedMoreBytesError as NeedMoreBytesError
 from .errors import ShapeError as ShapeError
 from .errors import StreamError as StreamError
 from .errors import SymbolRangeError as SymbolRangeError
 from .errors import TableError as TableError
 from .errors import TruncatedStreamError as TruncatedStreamError
 from .large_tables import LargeTable as LargeTable
+from .range_coding import AdaptiveTable as AdaptiveTable
+from .range_coding import RangeDecoder as RangeDecoder
+from .range_coding import RangeEncoder as RangeEncoder
 from .rate_report import RateReport as RateReport
 from .rate_report import report as report
 from .scales import DEFAULT_SCALE_LEVELS as DEFAULT_SCALE_LEVELS
@@ -60,6 +64,7 @@ get_threads()
 
 __all__ = [
     "DEFAULT_SCALE_LEVELS",
+    "AdaptiveTable",
     "ArgumentError",
     "ArgumentTypeError",
     "CdfTable",
@@ -71,6 +76,9 @@ __all__ = [
     "IndexRangeError",
     "IsaError",
     "LargeTable",
+    "NeedMoreBytesError",
+    "RangeDecoder",
+    "RangeEncoder",
     "RateReport",
     "ShapeError",
     "Stack",

@@ -12,6 +12,7 @@
     |   `-- SymbolRangeError               a symbol that its row or dtype cannot hold
     |-- StreamError         (ValueError)   bytes that are not what they should be
     |   |-- TruncatedStreamError           they end too early
+    |   |   `-- NeedMoreBytesError         so far; the rest may still arrive
     |   |-- CorruptStreamError             they contradict themselves, the table or the indexes
     |   `-- FormatVersionError             they were written by another version of the format
     `-- IsaError            (ValueError)   an instruction set that this machine or build lacks
@@ -28,6 +29,7 @@ __all__ = [
     "FormatVersionError",
     "IndexRangeError",
     "IsaError",
+    "NeedMoreBytesError",
     "ShapeError",
     "StreamError",
     "SymbolRangeError",
@@ -70,6 +72,10 @@ class StreamError(FastcoderError, ValueError):
 
 class TruncatedStreamError(StreamError):
     """The bytes end before their content does."""
+
+
+class NeedMoreBytesError(TruncatedStreamError):
+    """The bytes that a decoder was fed so far end before the symbols asked for do."""
 
 
 class CorruptStreamError(StreamError):

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The contract: other people's code calls exactly these.
 CONTRACT = {
     "DEFAULT_SCALE_LEVELS",
+    "AdaptiveTable",
     "CdfTable",
     "Decoder",
     "Encoder",
@@ -27,6 +28,8 @@ CONTRACT = {
     "Stack",
     "codes",
     "RateReport",
+    "RangeDecoder",
+    "RangeEncoder",
     "cost",
     "decode",
     "decode_many",

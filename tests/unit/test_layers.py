@@ -29,7 +29,13 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.coding",),
     ("fastcoder.codes", "fastcoder.large_tables"),
     ("fastcoder.intervals", "fastcoder.parametric", "fastcoder.random"),
-    ("fastcoder.container", "fastcoder.rate_report", "fastcoder.stack", "fastcoder.streaming"),
+    (
+        "fastcoder.container",
+        "fastcoder.range_coding",
+        "fastcoder.rate_report",
+        "fastcoder.stack",
+        "fastcoder.streaming",
+    ),
     ("fastcoder",),
     (
         "fastcoder.torch.arrays",
