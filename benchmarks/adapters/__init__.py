@@ -18,6 +18,7 @@ from benchmarks.workloads import Workload
 # Name to class. The module is imported when the adapter is made, in the process that measures it.
 REGISTRY = {
     "fastcoder": "coder:Fastcoder",
+    "fastcoder-range": "range_coder:RangeCoder",
     "compressai": "compressai:CompressAI",
     "tfc": "tfc:TensorFlowCompression",
     "constriction": "constriction:Constriction",

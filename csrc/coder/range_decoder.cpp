@@ -22,6 +22,7 @@ template <uint32_t kPrecision, class Symbol, class Index>
 uint64_t decode_buckets(const TableView& table, const void* indexes, uint64_t first, uint64_t count,
                         void* symbols, RangeCode& state, const uint8_t*& words,
                         const uint8_t* end) {
+  const uint64_t row_count = table.row_count;
   Symbol* out = static_cast<Symbol*>(symbols);
   const uint64_t* buckets = table.fast->buckets;
   const uint32_t row_shift = table.fast->bucket_bits;
@@ -32,7 +33,7 @@ uint64_t decode_buckets(const TableView& table, const void* indexes, uint64_t fi
   uint64_t i = first;
   for (; i < count; ++i) {
     const uint64_t row = row_at<Index>(indexes, i);
-    if (FASTCODER_UNLIKELY(row >= table.row_count)) break;
+    if (FASTCODER_UNLIKELY(row >= row_count)) break;
     if (!range_take_word(s, cursor, end)) break;
     const uint64_t unit = s.range >> kPrecision;
     const uint64_t bucket = s.code / unit >> bucket_shift;
@@ -228,6 +229,7 @@ void RangeDecoder::pull_block(Place& place, const TableView& table, const IndexS
   const bool wide = range_precision(table.precision) == Wide::kPrecision;
   const bool direct = is_kernel_type(symbols.type);
   const KernelSymbolType type = kernel_output_type(symbols.type);
+  const ElementType scratch_type = type == kSymbolInt16 ? ElementType::kInt16 : ElementType::kInt32;
   void* out = direct ? element_address(symbols, first) : scratch.symbol_bytes;
   for (uint64_t i = 0; i < size; ++i) {
     if (table.fast != nullptr) {
@@ -240,9 +242,7 @@ void RangeDecoder::pull_block(Place& place, const TableView& table, const IndexS
     const Step step = read_static(place, table, table.rows[index]);
     if (step.fault != Fault::kNone) throw_fault(step, first + i);
     put_symbol(symbols, first + i, step.symbol);
-    if (!direct)
-      put_symbol({out, type == kSymbolInt16 ? ElementType::kInt16 : ElementType::kInt32}, i,
-                 step.symbol);
+    if (!direct) put_symbol({out, scratch_type}, i, step.symbol);
     place.state.hash = hash_symbol(place.state.hash, static_cast<int32_t>(step.symbol));
   }
   if (!direct) store_symbols(scratch, symbols, first, size);

@@ -26,17 +26,20 @@ template <uint32_t kPrecision, class Symbol, class Index, bool kRare>
 uint64_t encode_dense(const TableView& table, const void* symbols, const void* indexes,
                       uint64_t first, uint64_t count, RangeLow& state, uint8_t*& out) {
   const FastView fast = *table.fast;  // a copy: what is stored through `cursor` cannot change it
+  // Both ends of a row are outside of it: a symbol below wraps around and ends at the upper one.
+  const uint32_t low = static_cast<uint32_t>(fast.dense_low);
+  const uint32_t last = static_cast<uint32_t>(fast.dense_high) - low;
+  const uint64_t row_count = table.row_count;
   const Symbol* values = static_cast<const Symbol*>(symbols);
   RangeLow s = state;
   uint8_t* cursor = out;
   uint64_t i = first;
   for (; i < count; ++i) {
     const uint64_t row = row_at<Index>(indexes, i);
-    if (FASTCODER_UNLIKELY(row >= table.row_count)) break;
+    if (FASTCODER_UNLIKELY(row >= row_count)) break;
     const int32_t symbol = static_cast<int32_t>(values[i]);
-    const int32_t clamped = std::clamp(symbol, fast.dense_low, fast.dense_high);
     const uint32_t entry =
-        fast.dense[row * fast.dense_stride + static_cast<uint32_t>(clamped - fast.dense_low)];
+        fast.dense[row * fast.dense_stride + std::min(static_cast<uint32_t>(symbol) - low, last)];
     if (FASTCODER_UNLIKELY(entry >> 16 == 0)) break;
     if constexpr (kRare) {
       cursor = range_give_word(s, cursor);

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import chunked
+from benchmarks import chunked, range_coding
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -38,8 +38,9 @@ def test_relative_links_lead_to_files(page):
         assert (page.parent / target).exists(), target
 
 
-def test_the_table_of_steps_is_the_measured_one():
-    measured = json.loads(chunked.RESULT.read_text())["measurements"]
-    page = chunked.PAGE.read_text(encoding="utf-8")
-    table = page.split(chunked.BEGIN)[1].split(chunked.END)[0]
-    assert table.strip() == chunked.markdown(measured).strip()
+@pytest.mark.parametrize("benchmark", [chunked, range_coding])
+def test_a_table_is_the_measured_one(benchmark):
+    measured = json.loads(benchmark.RESULT.read_text())["measurements"]
+    page = benchmark.PAGE.read_text(encoding="utf-8")
+    table = page.split(benchmark.BEGIN)[1].split(benchmark.END)[0]
+    assert table.strip() == benchmark.markdown(measured).strip()
