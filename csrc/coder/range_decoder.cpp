@@ -39,8 +39,9 @@ uint64_t decode_buckets(const TableView& table, const void* indexes, uint64_t fi
     const uint64_t bucket = s.code / unit >> bucket_shift;
     if (FASTCODER_UNLIKELY(bucket > last_bucket)) break;
     const uint64_t entry = buckets[(row << row_shift) + (row << kRowPadBits) + bucket];
-    // Which of two slots it is, is decided on the scale of the code, not of the quotient: both
-    // products then start with the load. A mask, not a branch: it cannot be predicted.
+    // Which of two slots it is, is decided on the scale of the code, not of the quotient: all
+    // products then start with the load. Most buckets lie in one slot, so that compilers do well
+    // to branch: a guess lets the next division begin before the comparison ends.
     const uint64_t past = s.code - unit * (entry & 0xFFFF);
     const uint64_t range0 = unit * (entry >> 16 & 0xFFFF);
     const uint64_t range1 = unit * (entry >> 32 & 0xFFFF);
