@@ -19,6 +19,7 @@ from benchmarks.workloads import Workload
 REGISTRY = {
     "fastcoder": "coder:Fastcoder",
     "fastcoder-range": "range_coder:RangeCoder",
+    "fastcoder-parametric": "parametric:Parametric",
     "compressai": "compressai:CompressAI",
     "tfc": "tfc:TensorFlowCompression",
     "constriction": "constriction:Constriction",

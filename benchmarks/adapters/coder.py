@@ -15,7 +15,7 @@ _TAIL_MASS = 2.0**-12  # what fastcoder's own tables leave to the escape
 
 
 class Fastcoder:
-    """One instruction set of this build, one precision, one number of threads."""
+    """One-shot streams: one instruction set of this build, one precision, a number of threads."""
 
     knows_model = True
 

@@ -28,7 +28,7 @@ class RangeCoder(Fastcoder):
         return encoder.finish()
 
     def decode(self, data: bytes) -> NDArray[Any]:
-        """A stream to int32 symbols, its hash checked."""
+        """A stream to int32 symbols."""
         decoder = fc.RangeDecoder(data)
         out = np.empty(self._symbols.shape, np.int32)
         decoder.pull(self._indexes, self._table, out=out)

@@ -27,7 +27,7 @@ from benchmarks import (
 )
 
 BRIEF = runner.Effort(seconds=0.0, runs=3)
-MODEL_FREE = ("zlib", "memcpy")
+OTHERS = ("fastcoder-range", "zlib", "memcpy")
 ISAS = [f"fastcoder:isa={isa}" for isa in fc.isa.available()]
 
 
@@ -79,14 +79,22 @@ def test_a_symbol_outside_its_row_is_found() -> None:
     assert not tables.is_inside(outside)
 
 
-@pytest.mark.parametrize("adapter", [*ISAS, f"{ISAS[0]}:precision=16", *MODEL_FREE])
+@pytest.mark.parametrize("adapter", [*ISAS, f"{ISAS[0]}:precision=16", *OTHERS])
 def test_every_adapter_measures_a_small_message(adapter: str) -> None:
     result = runner.measure(adapter, workloads.make("W4"), BRIEF)
     assert result["encode"]["runs"] == result["decode"]["runs"] == 3
     assert 8 * result["bytes"] > 0.95 * result["exact_bits"]
     if result["knows_model"]:
         assert result["table_bits"] < 8 * result["bytes"] < result["table_bits"] * 1.002 + 8 * 24
-        assert result["lanes"] in (1, 2, 4, 8, 16, 32)
+        assert result.get("lanes", 1) in (1, 2, 4, 8, 16, 32)
+
+
+def test_parametric_models_cost_less_than_64_scales() -> None:
+    workload = workloads.make("W4")
+    result = runner.measure("fastcoder-parametric", workload, BRIEF)
+    assert 0.99 * workload.exact_bits < 8 * result["bytes"] < 1.03 * workload.exact_bits + 80
+    with pytest.raises(adapters.Unsupported, match="not a Gaussian workload"):
+        runner.measure("fastcoder-parametric", workloads.make("W3"), BRIEF)
 
 
 @pytest.mark.parametrize("adapter", ["compressai", "htscodecs", "zstd"])
