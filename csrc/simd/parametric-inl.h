@@ -182,34 +182,59 @@ void encode_parametric(const ParametricBlock& block, EncodeLanes& lanes) {
   }
 }
 
-// A symbol near the one whose interval holds `value`.
-FASTCODER_ALWAYS_INLINE int32_t guess_symbol(const ParametricView& view, const GuessTable& table,
-                                             int32_t mean_code, uint32_t scale_code,
-                                             int32_t value) {
+// A symbol near the one whose interval holds `value`. Choices are between integers, because
+// compilers make branches of those between floats, and loops with branches do not become vectors.
+FASTCODER_ALWAYS_INLINE int32_t guess_symbol(const float* __restrict values,
+                                             const float* __restrict slopes, int32_t low,
+                                             int32_t symbols, float unit, int32_t mean_code,
+                                             uint32_t scale_code, int32_t value) {
   constexpr int32_t kFirst = static_cast<int32_t>((127u - kGuessOctaves - 1) << kGuessCellBits);
   constexpr uint32_t kLeastExponent = static_cast<uint32_t>(127 + kLeastScaleExponent) << 23;
-  const float last = static_cast<float>(static_cast<int32_t>(view.symbols - 1));
-  const float unit =
-      1.0f / static_cast<float>(static_cast<int32_t>((1u << kParametricPrecision) - view.symbols));
   // Less than 2^31: a mean is at most 2^20, a symbol below 2^19.
-  const float mean = static_cast<float>(mean_code - view.low * (1 << kMeanBits)) * 0x1p-10f;
-  const float scale =
-      __builtin_bit_cast(float, (scale_code << (23 - kScaleFractionBits)) + kLeastExponent);
+  const int32_t mean = mean_code - low * (1 << kMeanBits);
   // Every symbol below the wanted one has a count of its own, about as many as up to the mean.
-  float before = mean < 0.0f ? 0.0f : mean;
-  before = before > last ? last : before;
-  const float p = (static_cast<float>(value) + 0.5f - before) * unit;
-  const float other = 1.0f - p;
-  float tail = p < other ? p : other;
-  tail = tail < 0x1p-26f ? 0x1p-26f : tail;
+  int32_t before = mean >> kMeanBits;
+  before = before < 0 ? 0 : before;
+  before = before > symbols - 1 ? symbols - 1 : before;
+  const int32_t count = value - before;
+  const int32_t other = (1 << kParametricPrecision) - symbols - 1 - count;
+  int32_t least = count < other ? count : other;
+  least = least < 0 ? 0 : least;
+  const int32_t side = count < other ? -1 : 1;
+  const float tail = (static_cast<float>(least) + 0.5f) * unit;
   const int32_t bits = __builtin_bit_cast(int32_t, tail);
   const int32_t cell = (bits >> kGuessPlaceBits) - kFirst;
   const float place = static_cast<float>(bits & ((1 << kGuessPlaceBits) - 1));
-  const float reach = scale * (table.values[cell] + table.slopes[cell] * place);
-  float offset = mean + 0.5f + (p < other ? -reach : reach);
-  offset = offset < 0.0f ? 0.0f : offset;
-  offset = offset > last ? last : offset;
-  return view.low + static_cast<int32_t>(offset);
+  const float scale =
+      __builtin_bit_cast(float, (scale_code << (23 - kScaleFractionBits)) + kLeastExponent);
+  const float reach = scale * (values[cell] + slopes[cell] * place);
+  const float offset =
+      static_cast<float>(mean) * 0x1p-10f + 0.5f + static_cast<float>(side) * reach;
+  int32_t rounded = static_cast<int32_t>(offset);  // below 2^24
+  rounded = rounded < 0 ? 0 : rounded;
+  rounded = rounded > symbols - 1 ? symbols - 1 : rounded;
+  return low + rounded;
+}
+
+// What turns counts into probabilities.
+FASTCODER_ALWAYS_INLINE float guess_unit(const ParametricView& view) {
+  return 1.0f /
+         static_cast<float>(static_cast<int32_t>((1u << kParametricPrecision) - view.symbols));
+}
+
+// Guesses for all 32 lanes.
+void guess_all_lanes(const ParametricView& view, const ChunkCurve& chunk,
+                     const int32_t* __restrict values, int32_t* __restrict symbols) {
+  const GuessTable& table = *view.curves[0].guesses;
+  const int32_t* __restrict means = chunk.means;
+  const uint16_t* __restrict scales = chunk.scales;
+  const int32_t low = view.low;
+  const int32_t size = static_cast<int32_t>(view.symbols);
+  const float unit = guess_unit(view);
+  for (uint32_t k = 0; k < kMaxLanes; ++k) {
+    symbols[k] =
+        guess_symbol(table.values, table.slopes, low, size, unit, means[k], scales[k], values[k]);
+  }
 }
 
 // cdf(symbol) of one position.
@@ -265,9 +290,10 @@ int32_t guess_one(const ParametricView& view, uint64_t parameter, int32_t value)
   int64_t sum = 0;
   for (uint32_t k = 0; k < view.curve_count; ++k) {
     const ParametricCurve& curve = view.curves[k];
-    const int64_t guess =
-        guess_symbol(view, *curve.guesses, curve.means[parameter * curve.mean_step],
-                     curve.scales[parameter * curve.scale_step], value);
+    const int64_t guess = guess_symbol(curve.guesses->values, curve.guesses->slopes, view.low,
+                                       static_cast<int32_t>(view.symbols), guess_unit(view),
+                                       curve.means[parameter * curve.mean_step],
+                                       curve.scales[parameter * curve.scale_step], value);
     if (view.curve_count == 1) return static_cast<int32_t>(guess);
     sum += (guess - view.low) * curve.weights[parameter * curve.weight_step];
   }
@@ -290,15 +316,16 @@ bool pop_all_lanes(const ParametricView& view, uint64_t parameter, int32_t* __re
     const ParametricCurve& curve = view.curves[0];
     ChunkCurve chunk;
     chunk.load(curve, parameter, kMaxLanes);
-    for (uint32_t k = 0; k < kMaxLanes; ++k) {
-      symbols[k] = guess_symbol(view, *curve.guesses, chunk.means[k], chunk.scales[k], values[k]);
-    }
+    guess_all_lanes(view, chunk, values, symbols);
     evaluate(curve, view.reciprocals, chunk, symbols, kMaxLanes, starts, nexts);
     knots_to_starts(view, symbols, kMaxLanes, starts, nexts);
+    int64_t misses = 0;
     for (uint32_t k = 0; k < kMaxLanes; ++k) {
-      if (FASTCODER_UNLIKELY(values[k] < starts[k] || values[k] >= nexts[k])) {
-        symbols[k] = search(view, parameter + k, values[k], symbols[k], starts[k], nexts[k]);
-      }
+      misses += (values[k] < starts[k]) | (values[k] >= nexts[k]);
+    }
+    for (uint32_t k = 0; misses != 0 && k < kMaxLanes; ++k) {
+      if (values[k] >= starts[k] && values[k] < nexts[k]) continue;
+      symbols[k] = search(view, parameter + k, values[k], symbols[k], starts[k], nexts[k]);
     }
   } else {
     for (uint32_t k = 0; k < kMaxLanes; ++k) {

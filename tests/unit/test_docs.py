@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import chunked, range_coding
+from benchmarks import chunked, parametric, range_coding
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -38,7 +38,7 @@ def test_relative_links_lead_to_files(page):
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("benchmark", [chunked, range_coding])
+@pytest.mark.parametrize("benchmark", [chunked, parametric, range_coding])
 def test_a_table_is_the_measured_one(benchmark):
     measured = json.loads(benchmark.RESULT.read_text())["measurements"]
     page = benchmark.PAGE.read_text(encoding="utf-8")

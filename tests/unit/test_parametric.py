@@ -65,6 +65,8 @@ def test_knots_are_the_correctly_rounded_ones(family: str) -> None:
     assert found.tolist() == reference.knots(family)
     assert hashlib.sha256(found.astype("<u4").tobytes()).hexdigest() == KNOTS_SHA256[family]
     assert (np.diff(found) >= 0).all()
+    page = Path(__file__).resolve().parents[2] / "docs" / "parametric.md"
+    assert KNOTS_SHA256[family] in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
