@@ -459,8 +459,7 @@ struct Encoded {
   std::vector<uint32_t> hash;
   std::vector<uint8_t> words;
   std::vector<std::pair<uint64_t, uint32_t>> escapes;  // distance, below
-
-  bool operator==(const Encoded&) const = default;
+  bool fault = false;
 };
 
 Encoded encode(const KernelTable& kernels, const Message& message) {
@@ -484,6 +483,7 @@ Encoded encode(const KernelTable& kernels, const Message& message) {
   for (uint64_t i = 0; i < lanes.escape_count; ++i) {
     result.escapes.emplace_back(lanes.escapes[i].distance, lanes.escapes[i].below);
   }
+  result.fault = lanes.fault != 0;
   return result;
 }
 
@@ -612,6 +612,7 @@ Encoded compare_encoders(const Message& message) {
     if (found.hash != expected.hash) report("leaves other hashes", *kernels, message);
     if (found.words != expected.words) report("writes other words", *kernels, message);
     if (found.escapes != expected.escapes) report("notes other escapes", *kernels, message);
+    if (found.fault) report("finds a fault", *kernels, message);
   }
   return expected;
 }
@@ -625,7 +626,8 @@ void check_round_trip(const Message& message, Random& random) {
   const auto words_end = stream.bytes.begin() + static_cast<std::ptrdiff_t>(stream.word_bytes);
   stream.bytes.insert(words_end, more.begin(), more.end());
   const Decoded decoded = compare_decoders(message, stream);
-  const bool ok = decoded.status == Status::kOk && decoded.symbols == message.symbols &&
+  const bool ok = !encoded.fault && decoded.status == Status::kOk &&
+                  decoded.symbols == message.symbols &&
                   std::equal(decoded.state.begin(), decoded.state.end(), message.state) &&
                   decoded.words_used == stream.word_bytes;
   if (!ok) report("is the oracle and fails its own round trip", scalar_kernels(), message);
@@ -784,6 +786,85 @@ TEST(every_isa_takes_hostile_bytes_as_scalar_does) {
        {Status::kOk, Status::kTruncated, Status::kEscapeUnannounced, Status::kSymbolOutOfRange}) {
     CHECK(seen[static_cast<size_t>(status)] > 50);
   }
+}
+
+void check_all_see_a_fault(const Message& message) {
+  for (const std::string& isa : available_isas()) {
+    const KernelTable& kernels = kernels_of(isa);
+    if (!encode(kernels, message).fault) report("encodes without a fault", kernels, message);
+  }
+}
+
+// Where the arrays end in guarded memory, a row that is not there is a segmentation fault.
+TEST(every_isa_refuses_indexes_that_name_no_row) {
+  Random random(24);
+  uint64_t messages = 0;
+  const char* names[] = {"gaussian 14", "random 4",     "random closed 12", "gaussian 16",
+                         "crowded",     "many crowded", "random closed 16", "5000 rows"};
+  for (int trial = 0; trial < 3000 && !too_many_failures(); ++trial) {
+    Message message;
+    message.fixture = &fixture(names[random.integer(std::size(names))]);
+    const TableView& view = message.fixture->view;
+    message.width = view.precision > Narrow::kPrecision ? kWide : random.integer(2);
+    message.lanes = kLaneCounts[random.integer(6)];
+    message.first_lane = random.integer(2) == 0 ? 0 : random.integer(message.lanes);
+    message.index_type = static_cast<KernelIndexType>(1 + random.integer(3));
+    message.symbol_type = static_cast<KernelSymbolType>(random.integer(kSymbolTypes));
+    const int64_t rows = static_cast<int64_t>(view.row_count);
+    const int64_t limits[] = {0, 255, 65535, kInt32Max};
+    const int64_t limit = limits[message.index_type];
+    if (rows > limit) continue;
+    if (!draw(random, 1 + random.integer(4 * message.lanes + 3), 5, message)) continue;
+    const Stream stream = stream_of(encode(scalar_kernels(), message), random);
+    std::vector<int64_t> bad = {rows, limit, random.between(rows, limit)};
+    if (message.index_type == kIndexInt32) bad.insert(bad.end(), {-1, kInt32Min});
+    const uint32_t count = static_cast<uint32_t>(message.indexes.size());
+    uint64_t first = count;
+    for (uint32_t faults = 1 + random.integer(2); faults > 0; --faults) {
+      const uint32_t at = random.integer(count);
+      message.indexes[at] =
+          static_cast<int32_t>(bad[random.integer(static_cast<uint32_t>(bad.size()))]);
+      first = std::min<uint64_t>(first, at);
+    }
+    check_all_see_a_fault(message);
+    const Decoded decoded = compare_decoders(message, stream);
+    CHECK(decoded.status == Status::kIndexOutOfRange && decoded.position == first);
+    ++messages;
+  }
+  CHECK(messages > 1500);
+}
+
+TEST(every_isa_refuses_symbols_outside_the_rows_of_a_table_without_escapes) {
+  Random random(25);
+  uint64_t messages = 0;
+  const char* names[] = {"random closed 12", "random closed 16", "crowded", "one slot 14",
+                         "closed to 2^15 - 1"};
+  for (int trial = 0; trial < 2000 && !too_many_failures(); ++trial) {
+    Message message;
+    message.fixture = &fixture(names[random.integer(std::size(names))]);
+    const TableView& view = message.fixture->view;
+    CHECK(view.escape == 0);
+    message.width = view.precision > Narrow::kPrecision ? kWide : random.integer(2);
+    message.lanes = kLaneCounts[random.integer(6)];
+    message.first_lane = random.integer(2) == 0 ? 0 : random.integer(message.lanes);
+    message.index_type = static_cast<KernelIndexType>(random.integer(kIndexTypes));
+    message.symbol_type = static_cast<KernelSymbolType>(random.integer(kSymbolTypes));
+    if (!draw(random, 1 + random.integer(4 * message.lanes + 3), 5, message)) continue;
+    const uint32_t at = random.integer(static_cast<uint32_t>(message.symbols.size()));
+    const size_t row =
+        message.index_type == kIndexNone ? 0 : static_cast<size_t>(message.indexes[at]);
+    const RowView& view_of_row = view.rows[row];
+    const int64_t outside =
+        random.integer(2) == 0
+            ? int64_t{view_of_row.offset} - 1 - random.integer(9)
+            : int64_t{view_of_row.offset} + view_of_row.symbols + random.integer(9);
+    const Limits limits = limits_of(message.symbol_type);
+    if (outside < limits.low || outside > limits.high) continue;
+    message.symbols[at] = static_cast<int32_t>(outside);
+    check_all_see_a_fault(message);
+    ++messages;
+  }
+  CHECK(messages > 1000);
 }
 
 // ---- fast tables -----------------------------------------------------------------------------
