@@ -325,7 +325,6 @@ BAD_OPTIONS = [
     ("segment", 17),
     ("segment", -16),
     ("segment", 2**35),
-    ("threads", 0),
     ("threads", -1),
 ]
 
