@@ -68,6 +68,11 @@ class SegmentDecoder {
   // hold of those read (the binary logarithm of each state over its lower bound).
   double bits_ahead() const;
 
+  // For kernels that take several segments at once (coder/many.cpp): the lanes, and how many more
+  // symbols were taken from them.
+  DecodeLanes& lanes() { return lanes_; }
+  void note_decoded(uint64_t count) { count_ += count; }
+
   // Throws unless the segment ended exactly here; returns `hash` with its lanes folded in.
   uint32_t finish(uint32_t hash) const;
 

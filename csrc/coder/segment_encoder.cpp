@@ -141,19 +141,22 @@ Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count
   return segment;
 }
 
-// The most lanes whose states fit the bound of docs/format.md 8.
-uint32_t lanes_that_fit(const Message& message, const Segment& segment, uint32_t most) {
-  const uint32_t state_bytes = message.state_bytes();
-  const uint64_t allowed = 8 + segment.payload(state_bytes) / 640;
+}  // namespace
+
+uint32_t lanes_that_fit(uint64_t payload, bool escapes, uint32_t state_bytes, uint32_t most) {
+  const uint64_t allowed = 8 + payload / 640;
   const auto fits = [&](uint32_t lanes) {
-    return 1 + lanes * state_bytes + (segment.escapes ? 1 : 0) <= allowed;
+    return 1 + lanes * state_bytes + (escapes ? 1 : 0) <= allowed;
   };
   uint32_t lanes = most;
   while (lanes > 1 && !fits(lanes)) lanes /= 2;
   return lanes;
 }
 
-}  // namespace
+uint32_t most_lanes(uint64_t count, uint32_t forced_lanes) {
+  const uint64_t wanted = forced_lanes == 0 ? kMaxLanes : forced_lanes;
+  return static_cast<uint32_t>(std::bit_floor(std::min(wanted, count)));
+}
 
 Message::Message(std::span<const Part> message_parts) : parts(message_parts) {
   for (const Part& part : parts) {
@@ -174,12 +177,13 @@ Message::Message(std::span<const Part> message_parts) : parts(message_parts) {
 
 Segment encode_segment(const Message& message, uint64_t first, uint64_t count,
                        uint32_t forced_lanes) {
-  const uint64_t wanted = forced_lanes == 0 ? kMaxLanes : forced_lanes;
-  const uint32_t most = static_cast<uint32_t>(std::bit_floor(std::min(wanted, count)));
+  const uint32_t most = most_lanes(count, forced_lanes);
   if (forced_lanes != 0) return encode_with_lanes(message, first, count, most);
   const uint32_t tried = count <= kOneLaneCount ? 1 : most;
   Segment segment = encode_with_lanes(message, first, count, tried);
-  const uint32_t lanes = lanes_that_fit(message, segment, most);
+  const uint32_t state_bytes = message.state_bytes();
+  const uint32_t lanes =
+      lanes_that_fit(segment.payload(state_bytes), segment.escapes, state_bytes, most);
   return lanes == tried ? std::move(segment) : encode_with_lanes(message, first, count, lanes);
 }
 

@@ -41,6 +41,12 @@ struct Segment {
 // passes (docs/format.md 8).
 inline constexpr uint64_t kOneLaneCount = 2048;
 
+// The largest power of two that has as many symbols, and is not more than what is forced or legal.
+uint32_t most_lanes(uint64_t count, uint32_t forced_lanes);
+
+// The lanes, `most` or fewer, whose states fit the bound of docs/format.md 8.
+uint32_t lanes_that_fit(uint64_t payload, bool escapes, uint32_t state_bytes, uint32_t most);
+
 // Encodes symbols [first, first + count) of a message; forced_lanes = 0 chooses their number by the
 // rule of docs/format.md 8. Throws for an index or a symbol that cannot be coded.
 Segment encode_segment(const Message& message, uint64_t first, uint64_t count,

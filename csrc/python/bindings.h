@@ -60,6 +60,7 @@ py::bytes to_python(const std::vector<uint8_t>& bytes);
 
 void bind_tables(py::module_& m);
 void bind_coding(py::module_& m);
+void bind_many(py::module_& m);
 void bind_streaming(py::module_& m);
 void bind_range(py::module_& m);
 void bind_scales(py::module_& m);

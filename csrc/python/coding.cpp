@@ -10,7 +10,6 @@
 #include "coder/decode_range.h"
 #include "coder/decoder.h"
 #include "coder/encoder.h"
-#include "coder/thread_pool.h"
 #include "python/bindings.h"
 #include "python/direct.h"
 
@@ -73,67 +72,6 @@ void decode_range_of(const py::bytes& stream, uint64_t first,
   decode_range(byte_span(stream), *table, rows, {first, count, whole_indexes}, symbols);
 }
 
-// Runs `task(i)` for many messages; an error says which one it is about.
-template <class Task>
-void for_messages(uint64_t count, unsigned threads, Task&& task) {
-  parallel_for(count, threads, [&](uint64_t i) {
-    try {
-      task(i);
-    } catch (const Error& error) {
-      throw Error(error.kind(), std::string(error.what()) + " (message " + std::to_string(i) + ")");
-    }
-  });
-}
-
-void check_lengths(const char* name, size_t found, size_t expected) {
-  if (found == expected) return;
-  throw Error(ErrorKind::kValue, std::string("len(") + name + ") = " + std::to_string(found) +
-                                     ", expected " + std::to_string(expected));
-}
-
-using OptionalArrays = std::vector<std::optional<py::array>>;
-
-std::vector<py::bytes> encode_many(const std::vector<py::array>& symbols,
-                                   const OptionalArrays& indexes, const TablePtr& table,
-                                   uint32_t lanes, uint64_t segment, unsigned threads) {
-  check_lengths("indexes", indexes.size(), symbols.size());
-  std::vector<Part> parts;
-  for (size_t i = 0; i < symbols.size(); ++i) {
-    parts.push_back(make_part(symbols[i], indexes[i], *table));
-  }
-  std::vector<std::vector<uint8_t>> streams(parts.size());
-  {
-    const py::gil_scoped_release release;
-    for_messages(parts.size(), threads, [&](uint64_t i) {
-      streams[i] = encode_one_shot(parts[i], {lanes, segment, 1, false}).bytes();
-    });
-  }
-  std::vector<py::bytes> result;
-  for (const auto& stream : streams) result.push_back(to_python(stream));
-  return result;
-}
-
-void decode_many(const std::vector<py::bytes>& streams, const OptionalArrays& indexes,
-                 const TablePtr& table, std::vector<py::array> out, unsigned threads) {
-  check_lengths("indexes", indexes.size(), streams.size());
-  check_lengths("out", out.size(), streams.size());
-  std::vector<std::span<const uint8_t>> bytes;
-  std::vector<IndexSpan> rows;
-  std::vector<MutableSymbolSpan> symbols;
-  std::vector<uint64_t> counts;
-  for (size_t i = 0; i < streams.size(); ++i) {
-    check_counts(indexes[i], element_count(out[i]));
-    bytes.push_back(byte_span(streams[i]));
-    rows.push_back(index_span(indexes[i]));
-    symbols.push_back(mutable_symbol_span(out[i]));
-    counts.push_back(element_count(out[i]));
-  }
-  const py::gil_scoped_release release;
-  for_messages(streams.size(), threads, [&](uint64_t i) {
-    decode_one_shot(bytes[i], *table, rows[i], counts[i], symbols[i], 1);
-  });
-}
-
 double cost_of(const py::array& symbols, const std::optional<py::array>& indexes,
                const TablePtr& table) {
   const Part part = make_part(symbols, indexes, *table);
@@ -185,10 +123,6 @@ void bind_coding(py::module_& m) {
   m.def("decode_range", &decode_range_of, py::arg("stream"), py::arg("first"), py::arg("indexes"),
         py::arg("whole_indexes"), py::arg("table"), py::arg("out"));
   m.def("check_stream", &check_stream, py::arg("stream"), py::arg("table"), py::arg("count"));
-  m.def("encode_many", &encode_many, py::arg("symbols"), py::arg("indexes"), py::arg("table"),
-        py::arg("lanes"), py::arg("segment"), py::arg("threads"));
-  m.def("decode_many", &decode_many, py::arg("streams"), py::arg("indexes"), py::arg("table"),
-        py::arg("out"), py::arg("threads"));
   m.def("cost_of_rows", &cost_of_rows_of, py::arg("symbols"), py::arg("indexes"), py::arg("table"));
   m.def("cost", &cost_of, py::arg("symbols"), py::arg("indexes"), py::arg("table"));
   m.def(

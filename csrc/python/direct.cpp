@@ -6,11 +6,12 @@
 #include <utility>
 
 namespace fastcoder {
-namespace {
 
 bool is_ndarray(py::handle value) {
   return Py_TYPE(value.ptr()) == py::detail::npy_api::get().PyArray_Type_;
 }
+
+namespace {
 
 bool same_shape(const py::array& a, const py::array& b) {
   return a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape());

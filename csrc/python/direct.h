@@ -59,4 +59,6 @@ struct DirectPull {
 // that shares no memory with them.
 std::optional<DirectPull> direct_pull(py::handle indexes, py::handle out, uint64_t rows);
 
+bool is_ndarray(py::handle value);
+
 }  // namespace fastcoder

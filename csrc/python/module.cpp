@@ -42,6 +42,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   });
   bind_tables(m);
   bind_coding(m);
+  bind_many(m);
   bind_streaming(m);
   bind_range(m);
   bind_scales(m);

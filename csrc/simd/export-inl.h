@@ -4,6 +4,7 @@
 
 #include "simd/blocks-inl.h"
 #include "simd/kernel_table.h"
+#include "simd/many-inl.h"
 #include "simd/parametric-inl.h"
 #include "simd/serial-inl.h"
 

@@ -100,12 +100,46 @@ struct ParametricKernels {
   void (*find)(const ParametricBlock& block, const uint32_t* values);
 };
 
+// Several segments of few lanes at once, from a table with a FastView for this width: see
+// many-inl.h. kManyChains / lane_count of them, and of each a block of the same whole groups.
+constexpr uint32_t kManyChains = 8;
+constexpr uint32_t kMostManyLanes = 4;
+constexpr uint32_t kManyBlock = 256;  // symbols of one segment: eight segments fit the L1 cache
+
+// Symbol i of segment s: begins[s * kManyBlock + i] is where its row begins in FastView::buckets
+// or FastView::dense, symbols[s * kManyBlock + i] its symbol.
+struct DecodeManyBlock {
+  const TableView* table;
+  const uint32_t* begins;
+  int32_t* symbols;
+  DecodeLanes* const* lanes;
+  uint64_t count;       // of each segment; a multiple of lane_count, 1 to kManyBlock
+  uint32_t lane_count;  // 1, 2 or 4
+};
+struct EncodeManyBlock {
+  const TableView* table;
+  const uint32_t* begins;
+  const int32_t* symbols;
+  EncodeLanes* const* lanes;
+  uint64_t count;
+  uint32_t lane_count;
+};
+
+// decode_many: false for a fault in any of the segments; of their lanes, only escapes may then have
+//   been read.
+// encode_many: false for a symbol outside a row without escape, and for a row of one slot at 16
+//   bits; of the lanes, only escapes and hashes may then have changed.
+using DecodeManyFunction = bool (*)(const DecodeManyBlock& block);
+using EncodeManyFunction = bool (*)(const EncodeManyBlock& block);
+
 struct KernelTable {
   const char* name;
   // [0] narrow, [1] wide
   EncodeFunction encode[2][kSymbolTypes][kIndexTypes];
   DecodeFunction decode[2][kSymbolTypes][kIndexTypes];
   ParametricKernels parametric;
+  EncodeManyFunction encode_many[2];
+  DecodeManyFunction decode_many[2];
 };
 
 }  // namespace fastcoder

@@ -44,6 +44,11 @@ struct FastView {
 
 constexpr uint32_t kRowPadBits = 3;
 
+// Bucket entries from one row to the next.
+static inline uint32_t row_entries(const FastView& fast) {
+  return (1u << fast.bucket_bits) + (1u << kRowPadBits);
+}
+
 // buckets[b] is the largest k with cdf[k] <= b << bucket_shift: the search for a slot starts there
 // and only walks up. Everything is at the table's own precision.
 struct TableView {

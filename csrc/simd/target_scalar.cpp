@@ -6,8 +6,11 @@
 namespace fastcoder::scalar {
 
 extern const KernelTable kKernels;
-constinit const KernelTable kKernels = {"scalar", FASTCODER_KERNELS(encode_block, SerialGroups),
+constinit const KernelTable kKernels = {"scalar",
+                                        FASTCODER_KERNELS(encode_block, SerialGroups),
                                         FASTCODER_KERNELS(decode_block, SerialGroups),
-                                        kParametricKernels};
+                                        kParametricKernels,
+                                        FASTCODER_MANY_KERNELS(encode_many),
+                                        FASTCODER_MANY_KERNELS(decode_many)};
 
 }  // namespace fastcoder::scalar

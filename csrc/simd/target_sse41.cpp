@@ -7,8 +7,11 @@
 namespace fastcoder::sse41 {
 
 extern const KernelTable kKernels;
-constinit const KernelTable kKernels = {"sse41", FASTCODER_KERNELS(encode_block, VectorGroups),
+constinit const KernelTable kKernels = {"sse41",
+                                        FASTCODER_KERNELS(encode_block, VectorGroups),
                                         FASTCODER_KERNELS(decode_block, VectorGroups),
-                                        kParametricKernels};
+                                        kParametricKernels,
+                                        FASTCODER_MANY_KERNELS(encode_many),
+                                        FASTCODER_MANY_KERNELS(decode_many)};
 
 }  // namespace fastcoder::sse41

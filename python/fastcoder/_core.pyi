@@ -274,6 +274,21 @@ def encode_many(
     segment: int,
     threads: int,
 ) -> list[bytes]: ...
+def encode_many_direct(
+    symbols: Sequence[Any],
+    indexes: Sequence[Any] | None,
+    table: CdfTable,
+    lanes: int,
+    segment: int,
+    threads: int,
+) -> list[bytes] | None: ...
+def decode_many_direct(
+    streams: Sequence[Any],
+    indexes: Sequence[Any],
+    table: CdfTable,
+    dtype: np.dtype[Any],
+    threads: int,
+) -> list[NDArray[Any]] | None: ...
 def decode_many(
     streams: Sequence[bytes],
     indexes: Sequence[NDArray[Any] | None],

@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nothing here words an error: a message with anything unusual about it goes to encode_one_shot or
+// decode_one_shot, from the beginning.
+#include "coder/many.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "base/error.h"
+#include "base/little_endian.h"
+#include "coder/blocks.h"
+#include "coder/decoder.h"
+#include "coder/segment_encoder.h"
+#include "coder/stream_layout.h"
+#include "coder/thread_pool.h"
+#include "format/escape.h"
+#include "format/params.h"
+#include "format/symbol_hash.h"
+#include "simd/dispatch.h"
+
+namespace fastcoder {
+namespace {
+
+// Longer ones have lanes enough of their own, or are rare.
+constexpr uint64_t kMostSymbols = uint64_t{1} << 16;
+constexpr uint64_t kFewestSymbols = 16;
+
+// ---- groups of messages ----------------------------------------------------------------------
+
+// Keeps the error of the first message of a group.
+class FirstError {
+ public:
+  template <class Run>
+  void guard(uint64_t message, Run&& run) {
+    try {
+      run();
+    } catch (...) {
+      if (error_ && message_ < message) return;
+      message_ = message;
+      error_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (!error_) return;
+    try {
+      std::rethrow_exception(error_);
+    } catch (const Error& error) {
+      throw Error(error.kind(),
+                  std::string(error.what()) + " (message " + std::to_string(message_) + ")");
+    }
+  }
+
+ private:
+  uint64_t message_ = 0;
+  std::exception_ptr error_;
+};
+
+// Calls code(begin, end, error) for groups of messages, on several threads.
+template <class Code>
+void for_groups(uint64_t count, unsigned threads, Code&& code) {
+  const uint64_t share = count / (uint64_t{4} * std::max(threads, 1u));
+  const uint64_t size = std::clamp<uint64_t>(share, 16, 256);
+  parallel_for((count + size - 1) / size, threads, [&](uint64_t i) {
+    FirstError error;
+    code(i * size, std::min(count, (i + 1) * size), error);
+    error.rethrow();
+  });
+}
+
+// Segments at work, and those that wait for a place. `Open` has `left`, the symbols not yet coded.
+template <class Open>
+class Turns {
+ public:
+  Turns(std::vector<Open>& all, uint32_t lanes) : waiting_(all.size()), all_(all), lanes_(lanes) {}
+
+  // Fills the places; false if there are too few segments for the kernel to be worth its turn.
+  bool fill() {
+    std::erase_if(active, [&](const Open* open) { return open->left < lanes_; });
+    while (active.size() < kManyChains / lanes_ && waiting_ > 0) {
+      Open& next = all_[--waiting_];
+      if (next.left >= lanes_) active.push_back(&next);
+    }
+    return active.size() >= 2 && active.size() * lanes_ >= 3;
+  }
+
+  // Symbols that every one of them has left, whole groups.
+  uint64_t block() const {
+    uint64_t count = kManyBlock;
+    for (const Open* open : active) count = std::min(count, open->left);
+    return count - count % lanes_;
+  }
+
+  // For places without a segment: any other's, once more.
+  size_t at_place(size_t place) const { return place < active.size() ? place : 0; }
+
+  std::vector<Open*> active;
+
+ private:
+  size_t waiting_;
+  std::vector<Open>& all_;
+  uint32_t lanes_;
+};
+
+// Where the rows of symbols [first, first + count) begin; false if an index has no row.
+bool load_begins(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t rows,
+                 uint32_t stride, uint32_t* begins) {
+  if (span.type == ElementType::kNone) {
+    std::fill_n(begins, count, 0u);
+    return true;
+  }
+  return visit_elements(span.data, span.type, [&](const auto* data) {
+    using Index = std::make_unsigned_t<std::remove_cvref_t<decltype(*data)>>;
+    bool good = true;
+    for (uint64_t i = 0; i < count; ++i) {
+      const Index index = static_cast<Index>(data[first + i]);
+      good &= index < rows;
+      begins[i] = static_cast<uint32_t>(index) * stride;
+    }
+    return good;
+  });
+}
+
+// False if a symbol does not fit the type.
+bool store_symbols(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                   uint64_t count) {
+  return visit_elements(span.data, span.type, [&](const auto* data) {
+    using Symbol = std::remove_cvref_t<decltype(*data)>;
+    Symbol* out = static_cast<Symbol*>(span.data) + first;
+    bool good = true;
+    for (uint64_t i = 0; i < count; ++i) {
+      out[i] = static_cast<Symbol>(symbols[i]);
+      good &= static_cast<int64_t>(out[i]) == symbols[i];
+    }
+    return good;
+  });
+}
+
+// ---- decoding --------------------------------------------------------------------------------
+
+struct OpenStream {
+  uint64_t message;
+  SegmentDecoder decoder;
+  uint32_t hash;  // of the header
+  uint64_t left;
+  bool failed = false;
+};
+
+// The segment of a one-shot stream that has one, of few lanes.
+std::optional<OpenStream> open_stream(const StreamPart& part, const CdfTable& table,
+                                      uint64_t message) {
+  if (part.count < kFewestSymbols || part.count > kMostSymbols) return std::nullopt;
+  try {
+    ByteReader reader(part.stream);
+    const OneShotHeader header = read_one_shot_header(reader);
+    if (header.count != part.count) return std::nullopt;
+    if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) return std::nullopt;
+    SegmentWalker walker(reader);
+    if (walker.empty() || walker.has_hash()) return std::nullopt;
+    if (walker.wide() != (table.precision() > static_cast<int>(Narrow::kPrecision))) {
+      return std::nullopt;
+    }
+    const SegmentView view = walker.next();
+    if (!walker.at_end()) return std::nullopt;
+    SegmentDecoder decoder(view, walker.wide());
+    if (decoder.lanes().lanes > kMostManyLanes) return std::nullopt;
+    return OpenStream{message, decoder, header.hash, part.count};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+class ManyDecoder {
+ public:
+  ManyDecoder(std::span<const StreamPart> parts, const CdfTable& table)
+      : parts_(parts), table_(table), view_(table.coding_view()) {}
+
+  void decode(uint64_t begin, uint64_t end, FirstError& error) {
+    for (uint64_t i = begin; i < end; ++i) {
+      auto open = view_.fast == nullptr ? std::nullopt : open_stream(parts_[i], table_, i);
+      if (open) {
+        const uint32_t lanes = open->decoder.lanes().lanes;
+        open_[static_cast<size_t>(std::countr_zero(lanes))].push_back(std::move(*open));
+      } else {
+        error.guard(i, [&] { decode_alone(i); });
+      }
+    }
+    for (uint32_t log2 = 0; log2 < open_.size(); ++log2) {
+      take_turns(open_[log2], 1u << log2);
+      for (OpenStream& open : open_[log2]) {
+        if (!finish(open)) error.guard(open.message, [&] { decode_alone(open.message); });
+      }
+    }
+  }
+
+ private:
+  void decode_alone(uint64_t i) const {
+    const StreamPart& part = parts_[i];
+    decode_one_shot(part.stream, table_, part.indexes, part.count, part.symbols, 1);
+  }
+
+  void take_turns(std::vector<OpenStream>& streams, uint32_t lanes) {
+    const KernelTable& kernels = active_kernels();
+    const bool wide = table_.precision() > static_cast<int>(Narrow::kPrecision);
+    Turns<OpenStream> turns(streams, lanes);
+    while (turns.fill()) {
+      const uint64_t count = turns.block();
+      if (!load(turns, count)) continue;
+      std::array<DecodeLanes, kManyChains> copies;
+      std::array<DecodeLanes*, kManyChains> all;
+      for (size_t place = 0; place < kManyChains / lanes; ++place) {
+        all[place] = &turns.active[turns.at_place(place)]->decoder.lanes();
+        if (place < turns.active.size()) continue;
+        copies[place] = *all[place];
+        all[place] = &copies[place];
+        std::copy_n(begins_, count, begins_ + place * kManyBlock);
+      }
+      const DecodeManyBlock block = {&view_, begins_, symbols_, all.data(), count, lanes};
+      if (kernels.decode_many[wide](block)) {
+        store(turns, count);
+      } else {
+        for (OpenStream* open : turns.active) fail(*open);
+      }
+    }
+  }
+
+  // A failed stream leaves its place: it has no whole group left.
+  static void fail(OpenStream& open) {
+    open.left = 0;
+    open.failed = true;
+  }
+
+  bool load(const Turns<OpenStream>& turns, uint64_t count) {
+    bool good = true;
+    for (size_t place = 0; place < turns.active.size(); ++place) {
+      OpenStream& open = *turns.active[place];
+      const StreamPart& part = parts_[open.message];
+      if (!load_begins(part.indexes, part.count - open.left, count, view_.row_count,
+                       row_entries(*view_.fast), begins_ + place * kManyBlock)) {
+        fail(open);
+        good = false;
+      }
+    }
+    return good;
+  }
+
+  void store(const Turns<OpenStream>& turns, uint64_t count) {
+    for (size_t place = 0; place < turns.active.size(); ++place) {
+      OpenStream& open = *turns.active[place];
+      const StreamPart& part = parts_[open.message];
+      if (store_symbols(symbols_ + place * kManyBlock, part.symbols, part.count - open.left,
+                        count)) {
+        open.decoder.note_decoded(count);
+        open.left -= count;
+      } else {
+        fail(open);
+      }
+    }
+  }
+
+  // Decodes what is left and checks everything; false if the stream is not intact.
+  bool finish(OpenStream& open) const {
+    if (open.failed) return false;
+    const StreamPart& part = parts_[open.message];
+    try {
+      open.decoder.pull(table_, part.indexes, part.count - open.left, open.left, part.symbols);
+      return open.decoder.finish(0) == open.hash;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  std::span<const StreamPart> parts_;
+  const CdfTable& table_;
+  const TableView& view_;
+  std::array<std::vector<OpenStream>, 3> open_;  // by log2 of the lanes
+  uint32_t begins_[kManyChains * kManyBlock];
+  int32_t symbols_[kManyChains * kManyBlock];
+};
+
+// ---- encoding --------------------------------------------------------------------------------
+
+struct OpenPart {
+  uint64_t message;
+  uint64_t left;
+  bool failed = false;
+  EncodeLanes lanes{};
+  std::unique_ptr<uint8_t[]> words{};
+  uint8_t* words_end = nullptr;
+  std::vector<Escape> escapes{};
+
+  uint64_t word_bytes() const { return static_cast<uint64_t>(words_end - lanes.cursor); }
+  uint64_t escape_bytes() const {
+    uint64_t bits = 0;
+    for (const Escape& escape : escapes) bits += escape_bits(escape);
+    return (bits + 7) / 8;
+  }
+};
+
+// Symbols as int32; false if one is not.
+bool load_symbols(const SymbolSpan& span, uint64_t first, uint64_t count, int32_t* symbols) {
+  return visit_elements(span.data, span.type, [&](const auto* data) {
+    bool good = true;
+    for (uint64_t i = 0; i < count; ++i) {
+      const auto symbol = data[first + i];
+      symbols[i] = static_cast<int32_t>(symbol);
+      good &= static_cast<int64_t>(symbol) == symbols[i];
+    }
+    return good;
+  });
+}
+
+class ManyEncoder {
+ public:
+  ManyEncoder(std::span<const Part> parts, const EncodeOptions& options,
+              std::vector<std::vector<uint8_t>>& streams)
+      : parts_(parts),
+        options_(options),
+        streams_(streams),
+        table_(*parts.front().table),
+        view_(table_.coding_view()),
+        wide_(table_.precision() > static_cast<int>(Narrow::kPrecision)),
+        state_bytes_(wide_ ? Wide::kStateBytes : Narrow::kStateBytes) {
+    options_.threads = 1;
+  }
+
+  void encode(uint64_t begin, uint64_t end, FirstError& error) {
+    for (uint64_t i = begin; i < end; ++i) error.guard(i, [&] { open(i); });
+    for (uint32_t log2 = 0; log2 < open_.size(); ++log2) {
+      take_turns(open_[log2], 1u << log2);
+      for (OpenPart& open : open_[log2]) error.guard(open.message, [&] { close(open); });
+    }
+  }
+
+ private:
+  void open(uint64_t i) {
+    const Part& part = parts_[i];
+    const bool one_segment = options_.segment == 0 || part.count <= options_.segment;
+    if (view_.fast == nullptr || !one_segment || part.count < kFewestSymbols ||
+        part.count > kMostSymbols) {
+      streams_[i] = encode_one_shot(part, options_).bytes();
+    } else if (options_.lanes == 0 && part.count <= kOneLaneCount) {
+      start(i, 1);  // which shows whether there should be more
+    } else {
+      code_with(i, choose_lanes(part));
+    }
+  }
+
+  // The lanes of a part; 0 for an error.
+  uint32_t choose_lanes(const Part& part) const {
+    const uint32_t most = most_lanes(part.count, options_.lanes);
+    if (options_.lanes != 0) return most;
+    try {
+      const Segment segment = encode_segment(Message(std::span(&part, 1)), 0, part.count, most);
+      return lanes_that_fit(segment.payload(state_bytes_), segment.escapes, state_bytes_, most);
+    } catch (const Error&) {
+      return 0;
+    }
+  }
+
+  void code_with(uint64_t i, uint32_t lanes) {
+    if (lanes != 0 && lanes <= kMostManyLanes) return start(i, lanes);
+    EncodeOptions options = options_;
+    options.lanes = lanes;  // their choice is the same with 0, and takes another pass
+    streams_[i] = encode_one_shot(parts_[i], options).bytes();
+  }
+
+  void start(uint64_t i, uint32_t lanes) {
+    OpenPart open{i, parts_[i].count};
+    open.lanes.lanes = lanes;
+    std::fill_n(open.lanes.state, lanes, wide_ ? Wide::kLower : uint64_t{Narrow::kLower});
+    const uint64_t room = 2 * open.left + kEncodeSlack;
+    open.words.reset(new uint8_t[room]);  // not zeroed
+    open.words_end = open.words.get() + room;
+    open.lanes.cursor = open.words_end;
+    // The last symbols, so that whole groups are left.
+    const uint64_t rest = open.left % lanes;
+    open.failed = !push(open, rest);
+    open.left = open.failed ? 0 : open.left - rest;
+    open_[static_cast<size_t>(std::countr_zero(lanes))].push_back(std::move(open));
+  }
+
+  // Pushes the last `count` symbols that are left; fewer than kManyBlock at a time.
+  bool push(OpenPart& open, uint64_t count) {
+    const Part& part = parts_[open.message];
+    const uint64_t first = open.left - count;
+    if (!load_begins(part.indexes, first, count, view_.row_count, 1, begins_)) return false;
+    if (!load_symbols(part.symbols, first, count, symbols_)) return false;
+    int32_t rows[kManyBlock];
+    for (uint64_t i = 0; i < count; ++i) {
+      rows[i] = static_cast<int32_t>(begins_[i]);
+      const RowView& row = view_.rows[begins_[i]];
+      const uint64_t slot = static_cast<uint64_t>(int64_t{symbols_[i]} - row.offset);
+      if (view_.escape == 0 && slot >= row.symbols) return false;
+    }
+    open.lanes.escapes = escapes_;
+    open.lanes.escape_count = 0;
+    const EncodeBlock block = {&view_, symbols_, rows, count,
+                               static_cast<uint32_t>(first % open.lanes.lanes)};
+    active_kernels().encode[wide_][kSymbolInt32][kIndexInt32](block, open.lanes);
+    open.escapes.insert(open.escapes.end(), escapes_, escapes_ + open.lanes.escape_count);
+    return true;
+  }
+
+  void take_turns(std::vector<OpenPart>& all, uint32_t lanes) {
+    const KernelTable& kernels = active_kernels();
+    Turns<OpenPart> turns(all, lanes);
+    while (turns.fill()) {
+      const uint64_t count = turns.block();
+      if (!load(turns, count)) continue;
+      // A copy writes the same words and escapes to the same places.
+      std::array<EncodeLanes, kManyChains> copies;
+      std::array<EncodeLanes*, kManyChains> every;
+      for (size_t place = 0; place < kManyChains / lanes; ++place) {
+        every[place] = &turns.active[turns.at_place(place)]->lanes;
+        every[place]->escapes = escapes_ + turns.at_place(place) * kManyBlock;
+        every[place]->escape_count = 0;
+        if (place < turns.active.size()) continue;
+        copies[place] = *every[place];
+        every[place] = &copies[place];
+        std::copy_n(begins_, count, begins_ + place * kManyBlock);
+        std::copy_n(symbols_, count, symbols_ + place * kManyBlock);
+      }
+      const EncodeManyBlock block = {&view_, begins_, symbols_, every.data(), count, lanes};
+      const bool good = kernels.encode_many[wide_](block);
+      for (OpenPart* open : turns.active) {
+        const Escape* escapes = open->lanes.escapes;
+        open->escapes.insert(open->escapes.end(), escapes, escapes + open->lanes.escape_count);
+        open->failed = !good;
+        open->left = good ? open->left - count : 0;
+      }
+    }
+  }
+
+  bool load(const Turns<OpenPart>& turns, uint64_t count) {
+    bool all_good = true;
+    for (size_t place = 0; place < turns.active.size(); ++place) {
+      OpenPart& open = *turns.active[place];
+      const Part& part = parts_[open.message];
+      const uint64_t first = open.left - count;
+      const size_t at = place * kManyBlock;
+      const bool good = load_begins(part.indexes, first, count, view_.row_count,
+                                    view_.fast->dense_stride, begins_ + at) &&
+                        load_symbols(part.symbols, first, count, symbols_ + at);
+      if (good) continue;
+      open.failed = true;
+      open.left = 0;
+      all_good = false;
+    }
+    return all_good;
+  }
+
+  bool finish(OpenPart& open) {
+    while (open.left > 0) {
+      const uint64_t count = std::min<uint64_t>(open.left, kManyBlock);
+      if (!push(open, count)) return false;
+      open.left -= count;
+    }
+    return true;
+  }
+
+  void close(OpenPart& open) {
+    const Part& part = parts_[open.message];
+    if (open.failed || !finish(open)) {
+      streams_[open.message] = encode_one_shot(part, options_).bytes();
+      return;
+    }
+    if (options_.lanes == 0 && part.count <= kOneLaneCount && open.lanes.lanes == 1) {
+      const uint32_t lanes =
+          lanes_that_fit(open.word_bytes() + open.escape_bytes(), !open.escapes.empty(),
+                         state_bytes_, most_lanes(part.count, 0));
+      // Those with more than one have their turn later.
+      if (lanes > 1) return code_with(open.message, lanes);
+    }
+    streams_[open.message] = stream_of(open);
+  }
+
+  std::vector<uint8_t> stream_of(const OpenPart& open) const {
+    const uint64_t count = parts_[open.message].count;
+    const uint32_t lanes = open.lanes.lanes;
+    uint32_t hash = 0;
+    for (uint32_t lane = 0; lane < lanes; ++lane) {
+      const uint64_t symbols = (count - lane + lanes - 1) / lanes;
+      hash = fold_lane_hash(hash, finish_hash(open.lanes.hash[lane], symbols));
+    }
+    const uint64_t body_bytes = lanes * state_bytes_ + open.word_bytes() + open.escape_bytes();
+    std::vector<uint8_t> bytes;
+    bytes.reserve(17 + body_bytes);
+    append_one_shot_header(bytes, {static_cast<uint32_t>(table_.fingerprint()), hash, count});
+    bytes.push_back(static_cast<uint8_t>(std::countr_zero(lanes) | (wide_ ? kWideFlag : 0) |
+                                         (open.escapes.empty() ? 0 : kEscapesFlag)));
+    bytes.resize(bytes.size() + body_bytes);
+    uint8_t* out = bytes.data() + bytes.size() - body_bytes;
+    for (uint32_t lane = 0; lane < lanes; ++lane, out += state_bytes_) {
+      store_u32(out, static_cast<uint32_t>(open.lanes.state[lane]));
+      if (wide_) store_u16(out + 4, static_cast<uint32_t>(open.lanes.state[lane] >> 32));
+    }
+    std::copy_n(open.lanes.cursor, open.word_bytes(), out);
+    EscapeWriter writer(bytes.data() + bytes.size());
+    for (size_t i = open.escapes.size(); i-- > 0;) writer.write(open.escapes[i]);
+    return bytes;
+  }
+
+  std::span<const Part> parts_;
+  EncodeOptions options_;
+  std::vector<std::vector<uint8_t>>& streams_;
+  const CdfTable& table_;
+  const TableView& view_;
+  bool wide_;
+  uint32_t state_bytes_;
+  std::array<std::vector<OpenPart>, 3> open_;  // by log2 of the lanes
+  uint32_t begins_[kManyChains * kManyBlock];
+  int32_t symbols_[kManyChains * kManyBlock];
+  Escape escapes_[kManyChains * kManyBlock];
+};
+
+}  // namespace
+
+std::vector<std::vector<uint8_t>> encode_many(std::span<const Part> parts,
+                                              const EncodeOptions& options) {
+  check_options(options);
+  std::vector<std::vector<uint8_t>> streams(parts.size());
+  for_groups(parts.size(), options.threads, [&](uint64_t begin, uint64_t end, FirstError& error) {
+    const auto encoder = std::make_unique<ManyEncoder>(parts, options, streams);
+    encoder->encode(begin, end, error);
+  });
+  return streams;
+}
+
+void decode_many(std::span<const StreamPart> parts, const CdfTable& table, unsigned threads) {
+  for_groups(parts.size(), threads, [&](uint64_t begin, uint64_t end, FirstError& error) {
+    const auto decoder = std::make_unique<ManyDecoder>(parts, table);
+    decoder->decode(begin, end, error);
+  });
+}
+
+}  // namespace fastcoder
