@@ -20,6 +20,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors, with the compiler output that belongs to them, and nothing else.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 STAMP := $(VENV)/.done
+COMMA := ,
 CMAKE := $(BIN)/cmake -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
 
 SOURCES := $(shell find csrc python -type f ! -name '*.pyc')
@@ -27,7 +28,7 @@ CPP_FILES := $(shell find csrc tests benchmarks -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-py test-cpp test-slow asan lint lint-py lint-cpp format demo bench bench-peers bench-kernels bench-pull clean distclean
+.PHONY: help venv test test-py test-cpp test-slow sanitize asan tsan lint lint-py lint-cpp format demo bench bench-peers bench-kernels bench-pull clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -72,11 +73,22 @@ test-cpp: $(STAMP)/package $(STAMP)/tools
 test-slow: $(STAMP)/package $(STAMP)/tools ## the tests that take minutes, with more examples
 	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest -m slow --timeout=7200 $(PYTEST_ARGS)
 
-asan: $(STAMP)/build ## C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	$(CMAKE) -B build/asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFASTCODER_BUILD_TESTS=ON \
-	    -DFASTCODER_SANITIZE=address,undefined -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
-	$(BIN)/cmake --build build/asan
-	$(BIN)/ctest --test-dir build/asan --output-on-failure --no-tests=error
+sanitize: asan tsan ## C++ tests under AddressSanitizer, UBSan and, with threads, ThreadSanitizer
+
+# $(call sanitize,folder under build/,value of -fsanitize=,cmake targets,ctest options)
+define sanitize
+	$(CMAKE) -B build/$(1) -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFASTCODER_BUILD_TESTS=ON \
+	    -DFASTCODER_SANITIZE=$(2) -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	$(BIN)/cmake --build build/$(1) --target $(3)
+	$(BIN)/ctest --test-dir build/$(1) --output-on-failure --no-tests=error $(4)
+endef
+
+asan: $(STAMP)/build
+	$(call sanitize,asan,address$(COMMA)undefined,all,)
+
+# Only what has threads: the rest would take minutes and find nothing.
+tsan: $(STAMP)/build
+	$(call sanitize,tsan,thread,test_threads,-R threads)
 
 # The C++ tests by another compiler or on another processor: $(call cpp-test,folder under build/,
 # options of cmake,programs it needs,Debian packages that have them). Among them are the golden

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threads: inside a call they change no byte, around it they share tables freely."""
+"""Threads: inside a call they change no byte, around it they share tables freely.
+
+Over 400 lines because the pool is tested through the calls that use it, in processes of their own.
+"""
 
 from __future__ import annotations
 
