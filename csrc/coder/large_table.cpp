@@ -24,8 +24,12 @@ constexpr uint32_t kMostBucketBits = 12;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorKind::kTable, message); }
 
+std::string at(const char* name, size_t row) {
+  return std::string(name) + "[" + std::to_string(row) + "]";
+}
+
 std::string at(const char* name, size_t row, size_t position) {
-  return std::string(name) + "[" + std::to_string(row) + "][" + std::to_string(position) + "]";
+  return at(name, row) + "[" + std::to_string(position) + "]";
 }
 
 void check_precision(int precision) {
@@ -255,6 +259,7 @@ class FrequencyCode {
 };
 
 constexpr uint32_t kPrecisionBits = 5;
+constexpr uint8_t kMagic[4] = {'F', 'C', 'L', kFormatVersion};
 
 }  // namespace
 
@@ -281,71 +286,83 @@ std::vector<PackedInterval> pack_table(const LargeTable& table) {
   return packed;
 }
 
+namespace {
+
+[[noreturn]] void refuse(const std::string& message) { throw Error(ErrorKind::kCorrupt, message); }
+
+// What a table in a stream consists of. Nothing is reserved: every number costs at least a bit of
+// the stream, so memory is bounded by the bytes that are there.
+struct PulledRows {
+  std::vector<uint32_t> frequencies;
+  std::vector<uint32_t> slots;
+  std::vector<int32_t> offsets;
+};
+
+void pull_offset_and_slots(Decoder& decoder, uint64_t most_slots, PulledRows& rows) {
+  const size_t row = rows.slots.size();
+  const uint64_t zigzag = exp_golomb_from_intervals(decoder, 0);
+  const uint64_t slots_less_one = exp_golomb_from_intervals(decoder, 0);
+  if (slots_less_one >= most_slots) {
+    refuse(at("slots", row) + " = 1 + " + std::to_string(slots_less_one) + ", expected at most " +
+           std::to_string(most_slots));
+  }
+  if (zigzag >> 32 != 0) {
+    refuse("zigzag of " + at("offsets", row) + " = " + std::to_string(zigzag) +
+           ", expected at most 2**32 - 1");
+  }
+  const int64_t half = static_cast<int64_t>(zigzag >> 1);
+  const int64_t offset = (zigzag & 1) != 0 ? -half - 1 : half;
+  if (offset + static_cast<int64_t>(slots_less_one) > std::numeric_limits<int32_t>::max()) {
+    refuse(at("offsets", row) + " = " + std::to_string(offset) +
+           ", expected a last symbol that is an int32");
+  }
+  rows.slots.push_back(static_cast<uint32_t>(slots_less_one) + 1);
+  rows.offsets.push_back(static_cast<int32_t>(offset));
+}
+
+void pull_frequencies(Decoder& decoder, uint32_t precision, PulledRows& rows) {
+  const uint32_t slots = rows.slots.back();
+  FrequencyCode code(precision, slots);
+  uint64_t left = uint64_t{1} << precision;
+  for (uint32_t slot = 0; slot + 1 < slots; ++slot) {
+    const uint64_t less_one = exp_golomb_from_intervals(decoder, code.k());
+    const uint64_t most = left - (slots - 1 - slot);  // one for each of those that follow
+    if (less_one >= most) {
+      refuse(at("frequencies", rows.slots.size() - 1, slot) + " = 1 + " + std::to_string(less_one) +
+             ", expected at most " + std::to_string(most));
+    }
+    const uint32_t frequency = static_cast<uint32_t>(less_one) + 1;
+    rows.frequencies.push_back(frequency);
+    code.saw(frequency);
+    left -= frequency;
+  }
+  rows.frequencies.push_back(static_cast<uint32_t>(left));
+}
+
+}  // namespace
+
 std::shared_ptr<const LargeTable> pull_table(Decoder& decoder) {
   std::shared_ptr<const LargeTable> table;
-  const auto refuse = [](const std::string& message) { throw Error(ErrorKind::kCorrupt, message); };
   decoder.guarded([&] {
     const uint32_t precision = static_cast<uint32_t>(bits_from_intervals(decoder, kPrecisionBits));
     if (precision < 1 || precision > kMaxIntervalPrecision) {
       refuse("precision = " + std::to_string(precision) + ", expected 1 <= precision <= 24");
     }
-    const uint64_t total = uint64_t{1} << precision;
-    const uint64_t most_slots = std::min(uint64_t{kMaxLargeSlots}, total);
+    const uint64_t most_slots = std::min(uint64_t{kMaxLargeSlots}, uint64_t{1} << precision);
     const uint64_t rows_less_one = exp_golomb_from_intervals(decoder, 0);
     if (rows_less_one >= static_cast<uint64_t>(std::numeric_limits<int32_t>::max())) {
       refuse("rows = 1 + " + std::to_string(rows_less_one) + ", expected rows <= 2147483647");
     }
-    // Nothing is reserved: every number below costs at least a bit of the stream, so memory is
-    // bounded by the bytes that are there.
-    std::vector<uint32_t> frequencies;
-    std::vector<uint32_t> slots;
-    std::vector<int32_t> offsets;
+    PulledRows rows;
     for (uint64_t row = 0; row <= rows_less_one; ++row) {
-      const uint64_t zigzag = exp_golomb_from_intervals(decoder, 0);
-      const uint64_t count_less_one = exp_golomb_from_intervals(decoder, 0);
-      if (count_less_one >= most_slots) {
-        refuse("slots(row[" + std::to_string(row) + "]) = 1 + " + std::to_string(count_less_one) +
-               ", expected at most " + std::to_string(most_slots));
-      }
-      const uint32_t count = static_cast<uint32_t>(count_less_one) + 1;
-      if (zigzag >> 32 != 0) {
-        refuse("zigzag(offsets[" + std::to_string(row) + "]) = " + std::to_string(zigzag) +
-               ", expected at most 2**32 - 1");
-      }
-      const int64_t half = static_cast<int64_t>(zigzag >> 1);
-      const int64_t offset = (zigzag & 1) != 0 ? -half - 1 : half;
-      if (offset + int64_t{count} - 1 > std::numeric_limits<int32_t>::max()) {
-        refuse("offsets[" + std::to_string(row) + "] = " + std::to_string(offset) +
-               ", expected a last symbol that is an int32");
-      }
-      FrequencyCode code(precision, count);
-      uint64_t left = total;
-      for (uint32_t slot = 0; slot + 1 < count; ++slot) {
-        const uint64_t less_one = exp_golomb_from_intervals(decoder, code.k());
-        const uint64_t most = left - (count - 1 - slot);  // one for each of those that follow
-        if (less_one >= most) {
-          refuse(at("frequencies", row, slot) + " = 1 + " + std::to_string(less_one) +
-                 ", expected at most " + std::to_string(most));
-        }
-        const uint32_t frequency = static_cast<uint32_t>(less_one) + 1;
-        frequencies.push_back(frequency);
-        code.saw(frequency);
-        left -= frequency;
-      }
-      frequencies.push_back(static_cast<uint32_t>(left));
-      slots.push_back(count);
-      offsets.push_back(static_cast<int32_t>(offset));
+      pull_offset_and_slots(decoder, most_slots, rows);
+      pull_frequencies(decoder, precision, rows);
     }
-    table = LargeTable::from_frequencies(frequencies, slots, offsets, static_cast<int>(precision));
+    table = LargeTable::from_frequencies(rows.frequencies, rows.slots, rows.offsets,
+                                         static_cast<int>(precision));
   });
   return table;
 }
-
-namespace {
-
-constexpr uint8_t kMagic[4] = {'F', 'C', 'L', kFormatVersion};
-
-}  // namespace
 
 std::vector<uint8_t> large_table_to_bytes(const LargeTable& table) {
   Encoder encoder;

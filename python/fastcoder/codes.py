@@ -157,7 +157,7 @@ def native_code(code: IntegerCode) -> _core.IntegerCode:
 def as_unsigned(value: ArrayInput, name: str) -> NDArray[np.uint64]:
     """Contiguous uint64 of any integers; one outside uint64 is an error with its position."""
     array = as_array(value, name)
-    if isinstance(value, (list, tuple)) and array.dtype.kind in "fO":
+    if isinstance(value, (list, tuple)) and array.dtype.kind in ("f", "O"):
         # NumPy has no dtype for Python integers on both sides of 2**63: it says float64 or object.
         array = np.asarray(value, dtype=object)
         if all(type(element) is int for element in array.ravel()):
