@@ -23,6 +23,7 @@ template <class T>
 struct Filled {
   std::shared_ptr<T[]> values;
   explicit Filled(uint64_t count) : values(new T[count]) {}  // not zeroed
+  T& operator[](uint64_t i) const { return values.get()[i]; }
 };
 
 // Half to even. Adding 1.5 * 2^52 leaves a double no bits below 1; |x| stays far below 2^51.
@@ -51,7 +52,7 @@ FixedMeans fix_all_means(std::span<const Real> means) {
     const double mean = static_cast<double>(means[i]);
     const bool good = mean >= -kMostMeanReal && mean <= kMostMeanReal;  // false for NaN
     bad |= !good;
-    out.values[i] = round_mean(good ? mean : 0.0);
+    out[i] = round_mean(good ? mean : 0.0);
   }
   for (size_t i = 0; bad && i < means.size(); ++i) {
     const double mean = static_cast<double>(means[i]);
@@ -70,7 +71,7 @@ FixedScales fix_all_scales(std::span<const Real> scales) {
     const double scale = static_cast<double>(scales[i]);
     const bool good = scale >= 0.0 && scale <= kMostScaleReal;
     bad |= !good;
-    out.values[i] = round_scale(good && scale > 0.0 ? scale : 0.0);  // -0.0 has a sign bit
+    out[i] = round_scale(good && scale > 0.0 ? scale : 0.0);  // -0.0 has a sign bit
   }
   for (size_t i = 0; bad && i < scales.size(); ++i) {
     const double scale = static_cast<double>(scales[i]);
@@ -118,7 +119,7 @@ std::vector<FixedWeights> fix_weights(std::span<const std::span<const double>> w
       sum += weight(k, i);
       // The last sum is the total, to the bit, so that the last quotient is 1.
       const uint32_t edge = static_cast<uint32_t>(sum / total * (1 << kWeightBits) + 0.5);
-      out[k].values[i] = edge - below;
+      out[k][i] = edge - below;
       below = edge;
     }
   }
@@ -130,7 +131,7 @@ std::vector<FixedWeights> fix_weights(std::span<const std::span<const double>> w
 FixedMeans copy_means(std::span<const int32_t> means) {
   const Filled<int32_t> out(means.size());
   for (size_t i = 0; i < means.size(); ++i) {
-    const int32_t mean = out.values[i] = means[i];
+    const int32_t mean = out[i] = means[i];
     if (mean < -kMostFixedMean || mean > kMostFixedMean) {
       throw Error(ErrorKind::kValue,
                   place("mean", i) + std::to_string(mean) + ", expected -2**30 <= mean <= 2**30");
@@ -142,7 +143,7 @@ FixedMeans copy_means(std::span<const int32_t> means) {
 FixedScales copy_scales(std::span<const uint16_t> scales) {
   const Filled<uint16_t> out(scales.size());
   for (size_t i = 0; i < scales.size(); ++i) {
-    const uint16_t scale = out.values[i] = scales[i];
+    const uint16_t scale = out[i] = scales[i];
     if (scale > kMostFixedScale) {
       throw Error(ErrorKind::kValue,
                   place("scale", i) + std::to_string(scale) + ", expected 0 <= scale <= 7680");

@@ -411,3 +411,32 @@ def test_golden_streams_are_all_there() -> None:
     names = {case["name"] for case in make_parametric.load()}
     assert names == set(make_parametric.cases())
     assert (Path(make_parametric.__file__).parent / "v0" / "parametric.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("sigma", "entropy"), [(0.11, 0.2867), (0.3, 0.7797), (1.0, 2.1048), (4.0, 4.0508)]
+)
+def test_dithered_symbols_cost_the_entropy_of_the_noisy_latent(
+    sigma: float, entropy: float
+) -> None:
+    # Universal quantization (Agustsson and Theis, 2020): k = round(y - u), P(k | u) is the mass of
+    # k + u under y + uniform noise, and the rate is h(y + u). Both sides make u from a seed.
+    count = 1 << 14
+    dither = random.uniform(count, seed=81) - 0.5
+    latent = sigma * random.normal(count, seed=82)
+    symbols = np.rint(latent - dither).astype(np.int32)
+    model = Gaussian(-dither, sigma, support=(-64, 63))
+    encoder = Encoder(lanes=1)
+    encoder.push_parametric(symbols, model)
+    bits = 8 * len(encoder.finish())
+    ideal = exact_bits(symbols, -dither, np.full(count, sigma))
+    assert abs(bits - ideal) < 0.001 * ideal + 64
+    each = [exact_bits(symbols[i::64], -dither[i::64], np.full(count // 64, sigma))
+            for i in range(64)]  # fmt: skip
+    spread = np.std(each) * 8 / count
+    assert abs(ideal / count - entropy) < 4 * spread + 1e-4
+    # What the decoder restores is the latent plus noise that is uniform and independent of it.
+    noise = symbols + random.uniform(count, seed=81) - 0.5 - latent
+    assert np.abs(noise).max() <= 0.5
+    assert abs(noise.var() * 12 - 1) < 4 * math.sqrt(0.8 / count)
+    assert abs((noise * latent).mean()) < 4 * math.sqrt(1 / 12 / count) * sigma
