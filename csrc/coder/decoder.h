@@ -90,7 +90,8 @@ class Decoder {
   explicit Decoder(std::span<const uint8_t> stream) : walker_(ByteReader(stream)) {}
 
   // A pull that throws changes nothing in the decoder. Small pulls are the rule here (one position
-  // of a context model): inside a segment they cost the symbols and 20 to 195 ns (docs/streaming.md).
+  // of a context model): inside a segment they cost the symbols and 20 to 195 ns, see
+  // docs/streaming.md.
   void pull(const CdfTable& table, const IndexSpan& indexes, uint64_t count,
             const MutableSymbolSpan& symbols);
 

@@ -114,7 +114,11 @@ def decode(
         ArgumentTypeError, ArgumentError, IndexRangeError: As for :func:`encode`.
     """
     data = as_bytes(stream, "stream")
-    if type(indexes) is np.ndarray and shape is None and type(table) is CdfTable:
+    if (
+        type(indexes) is np.ndarray
+        and type(table) is CdfTable
+        and (shape is None or (type(shape) is tuple and shape == indexes.shape))
+    ):
         # What needs no conversion: the helpers below take as long as a thousand symbols.
         out = np.empty(indexes.shape, np.int32 if dtype is np.int32 else symbol_dtype(dtype))
         if _core.decode_direct(data, indexes, table._native, out, as_threads(threads)):
