@@ -14,10 +14,15 @@
 #include <vector>
 
 #include "check.h"
+#include "coder/adaptive_table.h"
 #include "coder/cdf_table.h"
 #include "coder/decoder.h"
 #include "coder/distributions.h"
 #include "coder/encoder.h"
+#include "coder/intervals.h"
+#include "coder/parametric.h"
+#include "coder/range_decoder.h"
+#include "coder/range_encoder.h"
 #include "json.h"
 #include "simd/dispatch.h"
 
@@ -144,6 +149,124 @@ TEST(streams_of_pushes_are_read_and_repeated) {
     }
     decoder.finish();
     return encoder.finish(options).bytes() == stream ? "" : "encodes to other bytes";
+  });
+}
+
+TEST(streams_of_intervals_are_read_and_repeated) {
+  for_each_case(load("intervals"), 24, [](const Json& golden) -> std::string {
+    const Bytes stream = golden["stream"].as_bytes();
+    EncodeOptions options = options_of(golden);
+    options.check = golden["check"].as_bool();
+    std::vector<PackedInterval> intervals;
+    Decoder decoder(stream);
+    for (const Json& interval : golden["intervals"].as_array()) {
+      const std::vector<uint32_t> one = interval.as_integers<uint32_t>();
+      const uint32_t start = one.at(0);
+      const uint32_t frequency = one.at(1);
+      const uint32_t value = decoder.peek(one.at(2));
+      if (value < start || value - start >= frequency) return "decodes to another interval";
+      decoder.advance(start, frequency);
+      intervals.push_back(pack_interval(start, frequency, one.at(2)));
+    }
+    decoder.finish();
+    Encoder encoder;
+    encoder.push_intervals(intervals);
+    return encoder.finish(options).bytes() == stream ? "" : "encodes to other bytes";
+  });
+}
+
+template <class T>
+Parameters<T> parameters_of(const std::vector<T>& values) {
+  const std::shared_ptr<T[]> copy(new T[values.size()]);
+  std::copy(values.begin(), values.end(), copy.get());
+  return {copy, values.size()};
+}
+
+std::shared_ptr<const ParametricModel> make_model(const Json& golden) {
+  const std::map<std::string, Family> families = {{"gaussian", Family::kGaussian},
+                                                  {"laplace", Family::kLaplace},
+                                                  {"logistic", Family::kLogistic}};
+  std::vector<Component> components;
+  const size_t count = golden["components"].as_array().size();
+  for (const Json& json : golden["components"].as_array()) {
+    Component component;
+    component.family = families.at(json["family"].as_string());
+    component.means = copy_means(json["mean"].as_integers<int32_t>());
+    component.scales = copy_scales(json["scale"].as_integers<uint16_t>());
+    if (count > 1) {
+      std::vector<uint32_t> weights;
+      for (const Json& of_symbol : golden["weights"].as_array()) {
+        weights.push_back(of_symbol.as_integers<uint32_t>().at(components.size()));
+      }
+      component.weights = parameters_of(weights);
+    }
+    components.push_back(component);
+  }
+  const std::vector<int64_t> support = golden["support"].as_integers<int64_t>();
+  return std::make_shared<const ParametricModel>(support.at(0), support.at(1), components);
+}
+
+TEST(streams_of_parametric_symbols_are_read_and_repeated) {
+  for_each_case(load("parametric"), 7, [](const Json& golden) -> std::string {
+    const Bytes stream = golden["stream"].as_bytes();
+    const std::vector<int32_t> symbols = golden["symbols"].as_integers<int32_t>();
+    const std::shared_ptr<const ParametricModel> model = make_model(golden);
+    std::vector<int32_t> decoded = room_for(symbols.size());
+    Decoder decoder(stream);
+    decoder.pull_parametric(*model, symbols.size(), {decoded.data(), ElementType::kInt32});
+    decoder.finish();
+    if (decoded != symbols) return "decodes to other symbols";
+    EncodeOptions options;
+    options.check = true;
+    const Json& lanes = golden["lanes"];
+    if (!lanes.is_null()) options.lanes = static_cast<uint32_t>(lanes.as_integer());
+    Encoder encoder;
+    encoder.push_parametric(model, {symbols.data(), ElementType::kInt32}, symbols.size());
+    return encoder.finish(options).bytes() == stream ? "" : "encodes to other bytes";
+  });
+}
+
+AdaptiveTable make_adaptive_table(const Json& json) {
+  std::vector<uint32_t> counts;
+  std::vector<uint32_t> slots;
+  for (const Json& row : json["counts"].as_array()) {
+    const std::vector<uint32_t> values = row.as_integers<uint32_t>();
+    counts.insert(counts.end(), values.begin(), values.end());
+    slots.push_back(static_cast<uint32_t>(values.size()));
+  }
+  return AdaptiveTable(counts, slots, json["offsets"].as_integers<int32_t>(),
+                       static_cast<uint32_t>(json["increment"].as_integer()),
+                       static_cast<uint32_t>(json["limit"].as_integer()), json["escape"].as_bool());
+}
+
+TEST(range_coded_streams_are_read_and_repeated) {
+  for_each_case(load("range"), 28, [](const Json& golden) -> std::string {
+    const Bytes stream = golden["stream"].as_bytes();
+    RangeEncoder encoder(golden["check"].as_bool());
+    RangeDecoder decoder;
+    decoder.feed(stream, true);
+    for (const Json& push : golden["pushes"].as_array()) {
+      const std::vector<int32_t> symbols = push["symbols"].as_integers<int32_t>();
+      const std::vector<uint8_t> indexes = push["indexes"].as_integers<uint8_t>();
+      std::vector<int32_t> decoded = room_for(symbols.size());
+      const IndexSpan rows = {indexes.data(), ElementType::kUint8};
+      const MutableSymbolSpan out = {decoded.data(), ElementType::kInt32};
+      Part part = {nullptr, {symbols.data(), ElementType::kInt32}, rows, symbols.size()};
+      if (const Json* adaptive = push.find("adaptive")) {
+        AdaptiveTable of_encoder = make_adaptive_table(*adaptive);
+        encoder.push(of_encoder, part);
+        AdaptiveTable of_decoder = make_adaptive_table(*adaptive);
+        decoder.pull(of_decoder, rows, symbols.size(), out);
+      } else {
+        const Table table = CdfTable::from_bytes(push["table"].as_bytes());
+        part.table = table.get();
+        encoder.push(part);
+        decoder.pull(*table, rows, symbols.size(), out);
+      }
+      if (decoded != symbols) return "decodes to other symbols";
+    }
+    decoder.finish();
+    return encoder.finish() == stream ? "" : "encodes to other bytes";
   });
 }
 
