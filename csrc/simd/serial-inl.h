@@ -131,8 +131,8 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
       // The word is written in any case, and counts only if the state had to give one.
       const bool gives_word = state >> (Width::kStateBits - Width::kPrecision) >= frequency;
       store_u16(cursor - 2, static_cast<uint32_t>(state));
-      cursor -= gives_word ? 2 : 0;
-      state = gives_word ? static_cast<State>(state >> kWordBits) : state;
+      cursor -= 2 * static_cast<uint32_t>(gives_word);
+      state = FASTCODER_UNPREDICTABLE(gives_word) ? static_cast<State>(state >> kWordBits) : state;
       const State quotient = static_cast<State>(state / frequency);
       states[lane] = static_cast<State>((quotient << Width::kPrecision) +
                                         (state - quotient * frequency) + (entry & 0xFFFF));

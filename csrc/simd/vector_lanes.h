@@ -81,7 +81,7 @@ struct Divided {
     const auto rest = V::sub(x, V::mul(guess, divisor));
     const auto exact = V::less(rest, divisor);
     quotient = V::increment_unless(exact, guess);
-    remainder = V::sub(rest, V::keep_unless(exact, divisor));
+    remainder = V::min(rest, V::sub(rest, divisor));  // the difference wraps if it was exact
   }
 };
 
