@@ -494,7 +494,8 @@ class ManyEncoder {
     std::vector<uint8_t> bytes;
     bytes.reserve(17 + body_bytes);
     append_one_shot_header(bytes, {static_cast<uint32_t>(table_.fingerprint()), hash, count});
-    bytes.push_back(static_cast<uint8_t>(std::countr_zero(lanes) | (wide_ ? kWideFlag : 0) |
+    bytes.push_back(static_cast<uint8_t>(static_cast<uint32_t>(std::countr_zero(lanes)) |
+                                         (wide_ ? kWideFlag : 0) |
                                          (open.escapes.empty() ? 0 : kEscapesFlag)));
     bytes.resize(bytes.size() + body_bytes);
     uint8_t* out = bytes.data() + bytes.size() - body_bytes;
