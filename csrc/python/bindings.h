@@ -12,11 +12,13 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "coder/cdf_table.h"
@@ -29,6 +31,26 @@ namespace py = pybind11;
 using TablePtr = std::shared_ptr<CdfTable>;
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
+
+// py::gil_scoped_release, but for the end of the interpreter: before Python 3.14 a daemon thread
+// that wants the GIL back then is ended by an exception, which may not leave a destructor and would
+// abort the process. The thread sleeps instead, as it does since 3.14.
+class GilRelease {
+ public:
+  GilRelease() : state_(PyEval_SaveThread()) {}
+  ~GilRelease() {
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+  }
+  GilRelease(const GilRelease&) = delete;
+  GilRelease& operator=(const GilRelease&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
 
 [[noreturn]] void throw_type(const char* argument, const std::string& found, const char* expected);
 

@@ -43,7 +43,7 @@ void decode(const py::bytes& stream, const std::optional<py::array>& indexes, co
   const IndexSpan rows = index_span(indexes);
   const MutableSymbolSpan symbols = mutable_symbol_span(out);
   const uint64_t count = element_count(out);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   decode_one_shot(bytes, *table, rows, count, symbols, threads);
 }
 
@@ -68,14 +68,14 @@ void decode_range_of(const py::bytes& stream, uint64_t first,
   } else {
     check_counts(indexes, count);
   }
-  const py::gil_scoped_release release;
+  const GilRelease release;
   decode_range(byte_span(stream), *table, rows, {first, count, whole_indexes}, symbols);
 }
 
 double cost_of(const py::array& symbols, const std::optional<py::array>& indexes,
                const TablePtr& table) {
   const Part part = make_part(symbols, indexes, *table);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   return cost(part);
 }
 
@@ -85,7 +85,7 @@ py::tuple cost_of_rows_of(const py::array& symbols, const std::optional<py::arra
   const Part part = make_part(symbols, indexes, *table);
   std::vector<RowCost> rows;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     rows = cost_of_rows(part);
   }
   const auto size = static_cast<py::ssize_t>(rows.size());

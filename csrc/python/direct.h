@@ -22,7 +22,7 @@ class OptionalRelease {
 
  private:
   static constexpr uint64_t kWorthwhile = 4096;  // 3 to 30 us
-  std::optional<py::gil_scoped_release> release_;
+  std::optional<GilRelease> release_;
 };
 
 // The bytes that `encode` makes, written into a Python object without a copy between.

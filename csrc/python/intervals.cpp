@@ -22,7 +22,7 @@ void bind_codes(py::module_& m) {
           "cost",
           [](const IntegerCode& code, const Array<uint64_t>& values) {
             const auto span = array_span(values);
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return code.cost(span);
           },
           py::arg("values").noconvert())
@@ -41,7 +41,7 @@ void bind_large_table(py::module_& m) {
           "from_frequencies",
           [](const Array<uint32_t>& frequencies, const Array<uint32_t>& slots,
              const Array<int32_t>& offsets, int precision) {
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return share_large(LargeTable::from_frequencies(
                 array_span(frequencies), array_span(slots), array_span(offsets), precision));
           },
@@ -51,7 +51,7 @@ void bind_large_table(py::module_& m) {
           "from_pmf",
           [](const Array<double>& pmf, const Array<uint32_t>& slots, const Array<int32_t>& offsets,
              int precision) {
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return share_large(LargeTable::from_pmf(array_span(pmf), array_span(slots),
                                                     array_span(offsets), precision));
           },
@@ -61,7 +61,7 @@ void bind_large_table(py::module_& m) {
           "from_bytes",
           [](const py::bytes& data) {
             const auto span = byte_span(data);
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return share_large(large_table_from_bytes(span));
           },
           py::arg("data"))
@@ -89,7 +89,7 @@ void bind_large_table(py::module_& m) {
 void push_part(Stack& stack, const py::array& symbols, const std::optional<py::array>& indexes,
                const TablePtr& table) {
   const Part part = make_part(symbols, indexes, *table);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   stack.push(part);
 }
 
@@ -101,7 +101,7 @@ void pop_part(Stack& stack, const std::optional<py::array>& indexes, const Table
   const IndexSpan rows = index_span(indexes);
   const MutableSymbolSpan symbols = mutable_symbol_span(out);
   const uint64_t count = element_count(out);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   stack.pop(table, rows, count, symbols);
 }
 
@@ -141,7 +141,7 @@ void bind_stack(py::module_& m) {
       [](Stack& self, int64_t width, Array<uint64_t>& out) {
         check_bits_width(width);
         const auto values = value_span(out);
-        const py::gil_scoped_release release;
+        const GilRelease release;
         self.pop_bits(static_cast<uint32_t>(width), values);
       },
       py::arg("width"), py::arg("out").noconvert());
@@ -149,7 +149,7 @@ void bind_stack(py::module_& m) {
       "pop_integers",
       [](Stack& self, const IntegerCode& code, Array<uint64_t>& out) {
         const auto values = value_span(out);
-        const py::gil_scoped_release release;
+        const GilRelease release;
         code.pop(self, values);
       },
       py::arg("code"), py::arg("out").noconvert());

@@ -39,7 +39,7 @@ void bind_interval_pushes(Class& coder, Take take) {
         check_counts(frequencies, count);
         const SymbolSpan first = symbol_span(starts);
         const SymbolSpan second = symbol_span(frequencies);
-        const py::gil_scoped_release release;
+        const GilRelease release;
         take(self, pack_intervals(first, second, count, static_cast<uint32_t>(precision)));
       },
       py::arg("starts"), py::arg("frequencies"), py::arg("precision"));
@@ -48,7 +48,7 @@ void bind_interval_pushes(Class& coder, Take take) {
       [take](Self& self, const Array<uint64_t>& values, int64_t width) {
         check_bits_width(width);
         const auto span = array_span(values);
-        const py::gil_scoped_release release;
+        const GilRelease release;
         take(self, pack_bits(span, static_cast<uint32_t>(width)));
       },
       py::arg("values").noconvert(), py::arg("width"));
@@ -56,7 +56,7 @@ void bind_interval_pushes(Class& coder, Take take) {
       "push_integers",
       [take](Self& self, const Array<uint64_t>& values, const IntegerCode& code) {
         const auto span = array_span(values);
-        const py::gil_scoped_release release;
+        const GilRelease release;
         take(self, code.pack(span));
       },
       py::arg("values").noconvert(), py::arg("code"));
@@ -68,14 +68,14 @@ void bind_interval_pushes(Class& coder, Take take) {
         check_counts(indexes, count);
         const SymbolSpan values = symbol_span(symbols);
         const IndexSpan rows = index_span(indexes);
-        const py::gil_scoped_release release;
+        const GilRelease release;
         take(self, pack_symbols(table, values, rows, count));
       },
       py::arg("symbols"), py::arg("indexes"), py::arg("table"));
   coder.def(
       "push_table",
       [take](Self& self, const LargeTable& table) {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         take(self, pack_table(table));
       },
       py::arg("table"));
@@ -105,7 +105,7 @@ void bind_interval_pulls(Class& decoder) {
         check_bits_width(width);
         const auto values = value_span(out);
         self.take_turn([&](Decoder& native) {
-          const py::gil_scoped_release release;
+          const GilRelease release;
           pull_bits(native, static_cast<uint32_t>(width), values);
         });
       },
@@ -115,7 +115,7 @@ void bind_interval_pulls(Class& decoder) {
       [](Self& self, const IntegerCode& code, Array<uint64_t>& out) {
         const auto values = value_span(out);
         self.take_turn([&](Decoder& native) {
-          const py::gil_scoped_release release;
+          const GilRelease release;
           code.pull(native, values);
         });
       },
@@ -129,14 +129,14 @@ void bind_interval_pulls(Class& decoder) {
         const MutableSymbolSpan symbols = mutable_symbol_span(out);
         const uint64_t count = element_count(out);
         self.take_turn([&](Decoder& native) {
-          const py::gil_scoped_release release;
+          const GilRelease release;
           pull_symbols(native, table, rows, count, symbols);
         });
       },
       py::arg("indexes"), py::arg("table"), py::arg("out"));
   decoder.def("pull_table", [](Self& self) {
     return self.take_turn([&](Decoder& native) {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       return share_large(pull_table(native));
     });
   });

@@ -35,7 +35,7 @@ Objects items_of(const py::sequence& sequence) {
 py::list encode_parts(const std::vector<Part>& parts, const EncodeOptions& options) {
   std::vector<std::vector<uint8_t>> streams;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     streams = encode_many(parts, options);
   }
   py::list result(streams.size());
@@ -81,7 +81,7 @@ void decode_arrays(const std::vector<py::bytes>& streams, const OptionalArrays& 
     parts.push_back({byte_span(streams[i]), index_span(indexes[i]), mutable_symbol_span(out[i]),
                      element_count(out[i])});
   }
-  const py::gil_scoped_release release;
+  const GilRelease release;
   decode_many(parts, *table, threads);
 }
 
@@ -106,7 +106,7 @@ py::object decode_lists(const py::sequence& streams, const py::sequence& indexes
     out[i] = std::move(symbols);
   }
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     decode_many(parts, *table, threads);
   }
   return out;

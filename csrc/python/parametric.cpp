@@ -33,11 +33,11 @@ ModelPtr make_real(const std::string& family, const py::array& mean, const py::a
   Component component;
   component.family = family_of(family);
   component.means = fix_array(mean, "mean", [](auto values) {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     return fix_means(values);
   });
   component.scales = fix_array(scale, "scale", [](auto values) {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     return fix_scales(values);
   });
   return std::make_shared<ParametricModel>(low, high, std::vector<Component>{component});
@@ -66,7 +66,7 @@ ModelPtr make_mixture(const std::vector<ModelPtr>& models,
   }
   std::vector<Component> components;
   for (const ModelPtr& model : models) components.push_back(model->components().front());
-  const py::gil_scoped_release release;
+  const GilRelease release;
   std::vector<FixedWeights> fixed = fix_weights(spans, count);
   for (size_t k = 0; k < components.size(); ++k) components[k].weights = std::move(fixed[k]);
   return std::make_shared<ParametricModel>(models[0]->low(), models[0]->high(),
@@ -86,7 +86,7 @@ void intervals(const ParametricModel& model, const py::array& symbols, Array<uin
   check_counts(frequencies, count);
   uint32_t* const first = starts.mutable_data();
   uint32_t* const second = frequencies.mutable_data();
-  const py::gil_scoped_release release;
+  const GilRelease release;
   model.intervals(span, count, first, second);
 }
 
@@ -94,14 +94,14 @@ void find(const ParametricModel& model, const Array<uint32_t>& values, Array<int
   const auto span = array_span(values);
   check_counts(out, span.size());
   int32_t* const symbols = out.mutable_data();
-  const py::gil_scoped_release release;
+  const GilRelease release;
   model.find(span, symbols);
 }
 
 double cost(const ParametricModel& model, const py::array& symbols) {
   const SymbolSpan span = symbol_span(symbols);
   const uint64_t count = element_count(symbols);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   return model.cost(span, count);
 }
 

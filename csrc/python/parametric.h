@@ -20,7 +20,7 @@ void bind_parametric_push(Class& encoder) {
       [](Encoder& self, const py::array& symbols, const ModelPtr& model) {
         const SymbolSpan span = symbol_span(symbols);
         const uint64_t count = element_count(symbols);
-        const py::gil_scoped_release release;
+        const GilRelease release;
         self.push_parametric(model, span, count);
       },
       py::arg("symbols"), py::arg("model"));
@@ -36,7 +36,7 @@ void bind_parametric_pull(Class& decoder) {
         const MutableSymbolSpan span = mutable_symbol_span(out);
         const uint64_t count = element_count(out);
         self.take_turn([&](Decoder& native) {
-          const py::gil_scoped_release release;
+          const GilRelease release;
           native.pull_parametric(*model, count, span);
         });
       },

@@ -22,7 +22,7 @@ void philox_blocks(Array<uint32_t>& blocks, uint64_t key) {
   check_blocks(blocks);
   uint32_t* words = blocks.mutable_data();
   const uint64_t count = element_count(blocks) / 4;
-  const py::gil_scoped_release release;
+  const GilRelease release;
   for (uint64_t i = 0; i < count; ++i, words += 4) {
     const PhiloxBlock block = philox({words[0], words[1], words[2], words[3]}, key);
     std::copy(block.begin(), block.end(), words);
@@ -40,7 +40,7 @@ void generate_rows(Generator<Out> generate, uint64_t seed, uint64_t element,
   const uint64_t size = rows.empty() ? 0 : element_count(out) / rows.size();
   if (size * rows.size() != element_count(out)) throw_type("out", "another size", "rows");
   Out* const values = out.mutable_data();
-  const py::gil_scoped_release release;
+  const GilRelease release;
   for (size_t i = 0; i < rows.size(); ++i) {
     generate({seed, rows[i], element}, {values + i * size, size});
   }

@@ -20,7 +20,7 @@ void index_scales(const Array<Sigma>& sigma, const Array<double>& thresholds, py
   const auto limits = array_span(thresholds);
   if (element_count(out) != values.size()) throw_type("out", "another size", "that of sigma");
   const MutableSymbolSpan indexes = mutable_symbol_span(out);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   if (indexes.type == ElementType::kUint8) {
     scale_indexes(values.data(), values.size(), limits, static_cast<uint8_t*>(indexes.data));
   } else if (indexes.type == ElementType::kUint16) {

@@ -88,7 +88,7 @@ class PyDecoder {
    public:
     explicit Turn(PyDecoder& decoder, bool open = true) : lock_(decoder.mutex_, std::try_to_lock) {
       if (!lock_.owns_lock()) {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         lock_.lock();
       }
       if (open && decoder.finished_) {
@@ -109,7 +109,7 @@ class PyDecoder {
 void push(Encoder& encoder, const py::array& symbols, const std::optional<py::array>& indexes,
           const TablePtr& table) {
   const Part part = make_part(symbols, indexes, *table);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   encoder.push(table, part.symbols, part.indexes, part.count);
 }
 

@@ -22,7 +22,7 @@ void bind_tables(py::module_& m) {
           "from_pmf",
           [](const Array<double>& pmf, const Array<uint32_t>& lengths,
              const Array<int32_t>& offsets, int precision, bool escape) {
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return share(CdfTable::from_pmf(array_span(pmf), array_span(lengths),
                                             array_span(offsets), precision, escape));
           },
@@ -32,7 +32,7 @@ void bind_tables(py::module_& m) {
           "from_cdf",
           [](const Array<uint32_t>& cdf, const Array<uint32_t>& slots,
              const Array<int32_t>& offsets, int precision, bool escape) {
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return share(CdfTable::from_cdf(array_span(cdf), array_span(slots), array_span(offsets),
                                             precision, escape));
           },
@@ -42,7 +42,7 @@ void bind_tables(py::module_& m) {
           "from_bytes",
           [](const py::bytes& bytes) {
             const auto span = byte_span(bytes);
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return share(CdfTable::from_bytes(span));
           },
           py::arg("bytes"))
@@ -50,7 +50,7 @@ void bind_tables(py::module_& m) {
           "from_scales",
           [](const std::string& distribution, const Array<double>& scales, int precision,
              double tail_mass) {
-            const py::gil_scoped_release release;
+            const GilRelease release;
             const auto build = distribution == "gaussian"  ? &gaussian_table
                                : distribution == "laplace" ? &laplace_table
                                                            : &logistic_table;

@@ -16,7 +16,7 @@ class Turn {
  public:
   Turn(std::mutex& mutex, const bool& finished, const char* name) : lock_(mutex, std::try_to_lock) {
     if (!lock_.owns_lock()) {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       lock_.lock();
     }
     if (finished) {

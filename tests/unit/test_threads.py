@@ -345,10 +345,13 @@ with multiprocessing.get_context("fork").Pool(3) as pool:
     assert done.stdout.strip() == "True", done.stderr
 
 
-@pytest.mark.parametrize("how", ["main", "sys.exit", "atexit"])
+@pytest.mark.parametrize("how", ["main", "daemon", "sys.exit", "atexit"])
 def test_the_interpreter_ends_whatever_the_pool_does(how):
     ends = {
         "main": "code()",
+        "daemon": "code()\ndef loop():\n    while True: code()\n"
+        "for _ in range(4): threading.Thread(target=loop, daemon=True).start()\n"
+        "import time; time.sleep(0.2)",
         "sys.exit": "code(); sys.exit(0)",
         "atexit": "import atexit; atexit.register(code)",
     }
