@@ -133,7 +133,7 @@ class Table:
             require(max(offset, offset + len(row) - 1 - escape) <= INT32_MAX, f"offset = {offset}")
         self.precision, self.escape = precision, escape
         self.offsets, self.frequencies = tuple(offsets), tuple(map(tuple, frequencies))
-        content = b"FCT" + bytes([0, precision, escape]) + varint(len(offsets))
+        content = b"FCT" + bytes([1, precision, escape]) + varint(len(offsets))
         for offset, row in zip(offsets, frequencies, strict=True):
             content += varint(2 * offset if offset >= 0 else -2 * offset - 1) + varint(len(row))
             content += b"".join(varint(frequency - 1) for frequency in row)
@@ -146,7 +146,7 @@ class Table:
     @staticmethod
     def from_bytes(data: bytes) -> Table:
         reader = Reader(data)
-        require(reader.take(4) == b"FCT\0", "not a table, or of another version")
+        require(reader.take(4) == b"FCT\1", "not a table, or of another version")
         precision, escape = reader.integer(1), reader.integer(1)
         require(1 <= precision <= 16 and escape <= 1, "precision or escape flag")
         offsets, frequencies = [], []
@@ -471,7 +471,7 @@ def encode(
     """One-shot stream."""
     pushes = [(symbols, indexes, table)]
     hashed = encode_stream(pushes, check=True, lanes=lanes, segment=segment)
-    header = b"\xfa\x57\0" + (table.fingerprint % 2**32).to_bytes(4, "little") + hashed[-4:]
+    header = b"\xfa\x57\1" + (table.fingerprint % 2**32).to_bytes(4, "little") + hashed[-4:]
     return header + varint(len(symbols)) + bytes([hashed[0] & ~HASHED]) + hashed[1:-4]
 
 
@@ -479,7 +479,7 @@ def decode(stream: bytes, indexes: Sequence[int], table: Table) -> list[int]:
     """Symbols of a one-shot stream."""
     reader = Reader(stream)
     require(reader.take(2) == b"\xfa\x57", "magic")
-    require(reader.integer(1) == 0, "version")
+    require(reader.integer(1) == 1, "version")
     require(reader.integer(4) == table.fingerprint % 2**32, "fingerprint of another table")
     symbol_hash, count = reader.take(4), reader.varint()
     require(count == len(indexes), f"{count} symbols in the stream, {len(indexes)} expected")

@@ -115,7 +115,7 @@ class Encoder:
             self.raw(value >> 16, 16)
         number, kept = tail(self.low, self.range)
         fraction = number.to_bytes(4 * self.words + 8, "big")[: 4 * self.words + kept]
-        return bytes([MARK | (CHECKED if check else 0)]) + fraction
+        return bytes([MARK | 1 << 3 | (CHECKED if check else 0)]) + fraction
 
 
 def tail(low: int, size: int) -> tuple[int, int]:
@@ -134,7 +134,7 @@ class Decoder:
         require(len(stream) >= 1, "a stream has at least one byte")
         flags = stream[0]
         require(flags & 7 == MARK and flags & 0x80 == 0, "not a range-coded stream")
-        require(flags >> 3 & 7 == 0, "version")
+        require(flags >> 3 & 7 == 1, "version")
         self.checked, self.fraction = flags & CHECKED != 0, stream[1:]
         self.words, self.range = 0, 2**64 - 1
         self.code = self.window()

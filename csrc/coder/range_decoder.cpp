@@ -81,8 +81,9 @@ void check_flags(uint32_t flags) {
     throw Error(ErrorKind::kCorrupt, what + ", expected those of a range-coded stream (7 or 71)");
   }
   const uint32_t version = (flags & kRangeVersionMask) >> kRangeVersionShift;
-  if (version != kRangeVersion) {
-    throw Error(ErrorKind::kVersion, "version = " + std::to_string(version) + ", expected 0");
+  if (version != kFormatVersion) {
+    throw Error(ErrorKind::kVersion, "version = " + std::to_string(version) + ", expected " +
+                                         std::to_string(kFormatVersion));
   }
 }
 

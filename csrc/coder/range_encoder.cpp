@@ -78,7 +78,7 @@ constexpr EncodeDense kEncodeDense[2][2][kSymbolTypes][kIndexTypes] = {
 }  // namespace
 
 RangeEncoder::RangeEncoder(bool check) : check_(check), buffer_(1) {
-  buffer_[0] = static_cast<uint8_t>(kRangeMark | kRangeVersion << kRangeVersionShift |
+  buffer_[0] = static_cast<uint8_t>(kRangeMark | kFormatVersion << kRangeVersionShift |
                                     (check ? kRangeCheckFlag : 0));
   used_ = 1;
 }

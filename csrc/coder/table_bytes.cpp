@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A table as bytes, to be shipped with its model.
 //
-//   "FCT"  version 0  precision (u8)  flags (u8: bit 0 escape, others 0)  rows (varint)
+//   "FCT"  version 1  precision (u8)  flags (u8: bit 0 escape, others 0)  rows (varint)
 //   for each row: offset (zigzag varint), slots (varint), every frequency - 1 (varints)
 //   fingerprint: SipHash-2-4 with key 0 of all bytes before it, 8 bytes, little-endian
 //
@@ -15,12 +15,12 @@
 #include "base/varint.h"
 #include "coder/cdf_table.h"
 #include "coder/siphash.h"
+#include "format/params.h"
 
 namespace fastcoder {
 namespace {
 
 constexpr uint8_t kMagic[3] = {'F', 'C', 'T'};
-constexpr uint8_t kVersion = 0;
 constexpr size_t kFingerprintBytes = 8;
 
 uint32_t zigzag(int32_t value) {
@@ -83,7 +83,7 @@ Header read_header(Reader& reader) {
     if (found != letter) fail(position, std::to_string(found), "the magic \"FCT\" of a table");
   }
   const uint8_t version = reader.byte("a version");
-  if (version != kVersion) fail(3, std::to_string(version), "version 0");
+  if (version != kFormatVersion) fail(3, std::to_string(version), "version 1");
   const uint8_t precision = reader.byte("a precision");
   if (precision < 1 || precision > kMaxPrecision) {
     fail(4, std::to_string(precision), "1 <= precision <= 16");
@@ -144,7 +144,7 @@ void read_fingerprint(Reader& reader, std::span<const uint8_t> bytes) {
 std::vector<uint8_t> CdfTable::bytes_before_fingerprint() const {
   std::vector<uint8_t> bytes(kMagic, kMagic + sizeof kMagic);
   bytes.reserve(2 * cdf_.size() + 16 + kFingerprintBytes);
-  bytes.push_back(kVersion);
+  bytes.push_back(static_cast<uint8_t>(kFormatVersion));
   bytes.push_back(static_cast<uint8_t>(view_.precision));
   bytes.push_back(static_cast<uint8_t>(view_.escape));
   append_varint(bytes, static_cast<uint32_t>(rows()));

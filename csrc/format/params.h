@@ -7,7 +7,8 @@
 
 namespace fastcoder {
 
-constexpr uint32_t kFormatVersion = 0;  // draft: golden files may still be replaced
+// Of streams, tables and range-coded streams. What version 1 wrote is read for ever.
+constexpr uint32_t kFormatVersion = 1;
 constexpr uint32_t kMaxLanes = 32;
 constexpr uint32_t kMaxLog2Lanes = 5;
 constexpr uint32_t kWordBits = 16;

@@ -12,7 +12,6 @@
 
 namespace fastcoder {
 
-constexpr uint32_t kRangeVersion = 0;  // draft: golden files may still be replaced
 // Flags: the three low bits are what no rANS stream has there, so that neither decoder takes the
 // other's streams.
 constexpr uint32_t kRangeMark = 0x07;

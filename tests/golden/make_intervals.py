@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the golden streams of intervals, integer codes, large tables and stacks:
 
-    python -m tests.golden.make_intervals v0
+    python -m tests.golden.make_intervals v1
 
 The bytes come from the reference; only the row of the Zipf code comes from the package, because its
 floats do. It never overwrites.
@@ -138,7 +138,7 @@ def stack_cases() -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", help="folder to write, for example v0")
+    parser.add_argument("version", help="folder to write, for example v1")
     folder = Path(__file__).parent / parser.parse_args().version
     makers = {
         "intervals": interval_cases,

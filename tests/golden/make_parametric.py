@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes golden streams of parametric symbols, by the reference. Run it from the repository root:
 
-    python -m tests.golden.make_parametric v0
+    python -m tests.golden.make_parametric v1
 
 It never overwrites, as make_streams.
 """
@@ -105,7 +105,7 @@ def load() -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", help="folder to write, for example v0")
+    parser.add_argument("version", help="folder to write, for example v1")
     folder = FOLDER / parser.parse_args().version
     folder.mkdir(exist_ok=True)
     lines = []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the golden range-coded streams of one version. Run it from the repository root:
 
-    python -m tests.golden.make_range v0
+    python -m tests.golden.make_range v1
 
 Like `make_streams`, it never overwrites, and what it writes comes from the reference.
 """
@@ -81,7 +81,7 @@ def table_of(push: dict[str, Any]) -> reference_range.Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", help="folder to write, for example v0")
+    parser.add_argument("version", help="folder to write, for example v1")
     folder = Path(__file__).parent / parser.parse_args().version
     lines = []
     for name, pushes in cases().items():

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the golden streams of one version of the bitstream. Run it from the repository root:
 
-    python -m tests.golden.make_streams v0
+    python -m tests.golden.make_streams v1
 
 It never overwrites: streams that exist are a promise. A change of the bitstream gets a new version
-and a new folder; a folder of a draft may be deleted by hand together with the draft.
+and a new folder.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def streaming_cases(precision: int) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", help="folder to write, for example v0")
+    parser.add_argument("version", help="folder to write, for example v1")
     folder = Path(__file__).parent / parser.parse_args().version
     folder.mkdir(exist_ok=True)
     for width, precision in WIDTHS.items():

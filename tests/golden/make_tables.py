@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the golden tables of one version. Run it from the repository root:
 
-    python -m tests.golden.make_tables v0
+    python -m tests.golden.make_tables v1
 
 Float rows and the integers that they became: models ship such tables, so the same floats must
 give the same integers on every machine. It never overwrites.
@@ -58,7 +58,7 @@ def make_table(case: dict[str, Any]) -> fastcoder.CdfTable:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", help="folder to write, for example v0")
+    parser.add_argument("version", help="folder to write, for example v1")
     folder = Path(__file__).parent / parser.parse_args().version
     lines = []
     for name, case in cases().items():

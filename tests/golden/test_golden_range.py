@@ -26,7 +26,7 @@ def native_table(push: dict[str, Any]) -> fc.CdfTable | fc.AdaptiveTable:
 
 
 def test_the_cases_are_those_of_the_script():
-    names = [f"v0/range/{name}, check {check}" for name in make_range.cases() for check in (0, 1)]
+    names = [f"v1/range/{name}, check {check}" for name in make_range.cases() for check in (0, 1)]
     assert list(CASES) == [
         n.replace("check 0", "check False").replace("check 1", "check True") for n in names
     ]
@@ -83,4 +83,4 @@ def test_reference_writes_a_stream_that_was_computed_by_hand():
     encoder = reference_range.Encoder()
     table = reference_range.reference.Table(1, False, [0], [[1, 1]])
     encoder.push([1], [0], table)
-    assert encoder.finish() == b"\x07" + ((2**16 + 0x359A) // 2).to_bytes(2, "big")
+    assert encoder.finish() == b"\x0f" + ((2**16 + 0x359A) // 2).to_bytes(2, "big")

@@ -16,7 +16,7 @@ from fastcoder.torch.storage import EMBEDDED
 
 GOLDEN = Path(__file__).parent / "golden" / "default.fc"
 
-FINGERPRINT = "22d4fc0ffa5d6c84"
+FINGERPRINT = "8b5f17878b038db7"
 LATENTS = "db5dee77408c4860ba53d9cb7b4d5939252101bdbef03b152855b8b910892b69"
 
 

@@ -23,12 +23,12 @@ GOLDEN = {
     "scales": "687059f4fcdd3e02",
     "scales-64": "de4a1846c1f0ccc4",
     "scales-1024": "aa2fd488977fcac7",
-    "gaussian": "e1e49b40ad3586bb",
-    "gaussian-16": "1a0be1fa5168dd67",
-    "laplace": "0311a97d4e10aabd",
-    "logistic": "0e99783b0aebc455",
-    "uneven-10": "40f8c2d04c18d86c",
-    "uneven-16": "96c75b661a6e685f",
+    "gaussian": "ad42a326a0f3f86c",
+    "gaussian-16": "ee41ca2e850293ef",
+    "laplace": "d6351b66928b84b4",
+    "logistic": "cda74b1fe555dd5b",
+    "uneven-10": "17e88da27db2e1fb",
+    "uneven-16": "e44558d9949044f3",
 }
 
 

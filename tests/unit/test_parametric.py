@@ -410,7 +410,7 @@ def test_golden_streams_are_read_and_written(case: dict[str, Any], isa: str) -> 
 def test_golden_streams_are_all_there() -> None:
     names = {case["name"] for case in make_parametric.load()}
     assert names == set(make_parametric.cases())
-    assert (Path(make_parametric.__file__).parent / "v0" / "parametric.json").is_file()
+    assert (Path(make_parametric.__file__).parent / "v1" / "parametric.json").is_file()
 
 
 @pytest.mark.parametrize(
