@@ -29,7 +29,8 @@
 namespace fastcoder {
 namespace {
 
-// Longer ones have lanes enough of their own, or are rare.
+// Longer ones have lanes enough of their own, or are rare. Encoders, which need a pass more to
+// know the lanes of those with more than kOneLaneCount symbols, gain nothing there.
 constexpr uint64_t kMostSymbols = uint64_t{1} << 16;
 constexpr uint64_t kFewestSymbols = 16;
 
@@ -116,15 +117,20 @@ bool load_begins(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t
     std::fill_n(begins, count, 0u);
     return true;
   }
+  // A table has at most 2^31 rows: an index outside int32 has none, and neither has -1. Index and
+  // last - index are both non-negative, or one of them has its sign bit set.
+  const uint32_t last = static_cast<uint32_t>(rows - 1);
   return visit_elements(span.data, span.type, [&](const auto* data) {
-    using Index = std::make_unsigned_t<std::remove_cvref_t<decltype(*data)>>;
-    bool good = true;
+    using Index = std::remove_cvref_t<decltype(*data)>;
+    uint32_t signs = 0;
     for (uint64_t i = 0; i < count; ++i) {
-      const Index index = static_cast<Index>(data[first + i]);
-      good &= index < rows;
-      begins[i] = static_cast<uint32_t>(index) * stride;
+      const Index value = data[first + i];
+      uint32_t index = static_cast<uint32_t>(value);
+      if constexpr (sizeof(Index) == 8) index = static_cast<int32_t>(value) == value ? index : ~0u;
+      signs |= index | (last - index);
+      begins[i] = index * stride;
     }
-    return good;
+    return signs >> 31 == 0;
   });
 }
 
@@ -344,29 +350,17 @@ class ManyEncoder {
     const Part& part = parts_[i];
     const bool one_segment = options_.segment == 0 || part.count <= options_.segment;
     if (view_.fast == nullptr || !one_segment || part.count < kFewestSymbols ||
-        part.count > kMostSymbols) {
+        part.count > kOneLaneCount) {
       streams_[i] = encode_one_shot(part, options_).bytes();
-    } else if (options_.lanes == 0 && part.count <= kOneLaneCount) {
+    } else if (options_.lanes == 0) {
       start(i, 1);  // which shows whether there should be more
     } else {
-      code_with(i, choose_lanes(part));
-    }
-  }
-
-  // The lanes of a part; 0 for an error.
-  uint32_t choose_lanes(const Part& part) const {
-    const uint32_t most = most_lanes(part.count, options_.lanes);
-    if (options_.lanes != 0) return most;
-    try {
-      const Segment segment = encode_segment(Message(std::span(&part, 1)), 0, part.count, most);
-      return lanes_that_fit(segment.payload(state_bytes_), segment.escapes, state_bytes_, most);
-    } catch (const Error&) {
-      return 0;
+      code_with(i, most_lanes(part.count, options_.lanes));
     }
   }
 
   void code_with(uint64_t i, uint32_t lanes) {
-    if (lanes != 0 && lanes <= kMostManyLanes) return start(i, lanes);
+    if (lanes <= kMostManyLanes) return start(i, lanes);
     EncodeOptions options = options_;
     options.lanes = lanes;  // their choice is the same with 0, and takes another pass
     streams_[i] = encode_one_shot(parts_[i], options).bytes();
