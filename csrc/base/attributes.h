@@ -4,11 +4,13 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define FASTCODER_ALWAYS_INLINE __forceinline
+#define FASTCODER_INLINED_LAMBDA
 #define FASTCODER_UNROLL
 #define FASTCODER_UNLIKELY(condition) (condition)
 #define FASTCODER_UNPREDICTABLE(condition) (condition)
 #define FASTCODER_PREFETCH(address)
 #else
+#define FASTCODER_INLINED_LAMBDA __attribute__((always_inline))
 #define FASTCODER_UNROLL _Pragma("GCC unroll 8")
 #define FASTCODER_ALWAYS_INLINE inline __attribute__((always_inline))
 #define FASTCODER_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -19,4 +21,17 @@
 #define FASTCODER_UNPREDICTABLE(condition) __builtin_expect_with_probability(!!(condition), 1, 0.5)
 #endif
 #define FASTCODER_PREFETCH(address) __builtin_prefetch(reinterpret_cast<const void*>(address))
+#endif
+
+#include <stdint.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+static inline uint64_t fastcoder_mul_high(uint64_t a, uint64_t b) { return __umulh(a, b); }
+#else
+// The upper half of a product.
+static FASTCODER_ALWAYS_INLINE uint64_t fastcoder_mul_high(uint64_t a, uint64_t b) {
+  __extension__ using Product = unsigned __int128;
+  return static_cast<uint64_t>((static_cast<Product>(a) * b) >> 64);
+}
 #endif

@@ -57,6 +57,17 @@ uint32_t choose_bucket_bits(const TableView& table, uint32_t precision) {
   return bits;
 }
 
+// One list for all tables of a width.
+template <class Width>
+const uint64_t* reciprocals() {
+  static const std::vector<uint64_t> all = [] {
+    std::vector<uint64_t> result(std::min(65536u, (1u << Width::kPrecision) + 1));
+    for (uint64_t f = 1; f < result.size(); ++f) result[f] = UINT64_MAX / f;
+    return result;
+  }();
+  return all.data();
+}
+
 }  // namespace
 
 FastTables::FastTables(const TableView& table) {
@@ -81,6 +92,7 @@ FastTables::FastTables(const TableView& table) {
   const uint64_t stride = ((width + 15) / 16 | 1) * 16;
   if (stride * table.row_count > kMaxDenseEntries) return;
   view_.dense_stride = static_cast<uint32_t>(stride);
+  view_.reciprocals = precision == Narrow::kPrecision ? reciprocals<Narrow>() : reciprocals<Wide>();
   view_.bucket_bits = choose_bucket_bits(table, precision);
   build_buckets(table, precision);
   build_dense(table, precision);

@@ -179,9 +179,7 @@ bool encode_chains(const EncodeManyBlock& block) {
         store_u16(cursors[s] - 2, static_cast<uint32_t>(state));
         cursors[s] -= gives_word ? 2 : 0;
         state = gives_word ? static_cast<State>(state >> kWordBits) : state;
-        const State quotient = static_cast<State>(state / frequency);
-        states[s][k] = static_cast<State>((quotient << Width::kPrecision) +
-                                          (state - quotient * frequency) + (entry & 0xFFFF));
+        states[s][k] = push_entry<Width>(state, entry, fast.reciprocals);
       }
     }
   }

@@ -62,21 +62,25 @@ bool decode_serial(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
       // Masks, not branches: which of two slots it is cannot be predicted.
       uint32_t frequency = in_second ? static_cast<uint32_t>(entry >> 32 & 0xFFFF) : frequency0;
       uint32_t remainder = past - (frequency0 & (0u - in_second));
-      int64_t symbol = (static_cast<int64_t>(entry) >> 48) + in_second;
+      int32_t symbol =
+          static_cast<int32_t>(static_cast<int64_t>(entry) >> 48) + static_cast<int32_t>(in_second);
       if (FASTCODER_UNLIKELY(remainder >= frequency)) {
         const Found found = look_up<Width>(table, table.rows[row], value, lanes);
-        if (found.frequency == 0) return false;
+        if (found.frequency == 0 || found.symbol != static_cast<Symbol>(found.symbol)) return false;
         frequency = found.frequency;
         remainder = value - found.start;
-        symbol = found.symbol;
+        symbol = static_cast<int32_t>(found.symbol);
       }
-      if (FASTCODER_UNLIKELY(symbol != static_cast<Symbol>(symbol))) return false;
+      // The rows of a FastView are int16, so only int8 can be too narrow for them.
+      if (sizeof(Symbol) == 1 && FASTCODER_UNLIKELY(symbol != static_cast<Symbol>(symbol))) {
+        return false;
+      }
       const State popped = static_cast<State>(frequency * (state >> Width::kPrecision) + remainder);
       const State refilled = static_cast<State>(popped << kWordBits | load_u16(cursor));
       const bool needs_word = popped < Width::kLower;
       states[lane] = needs_word ? refilled : popped;
       cursor += needs_word ? 2 : 0;
-      hashes[lane] = hash_symbol(hashes[lane], static_cast<int32_t>(symbol));
+      hashes[lane] = hash_symbol(hashes[lane], symbol);
       symbols[i + k] = static_cast<Symbol>(symbol);
     }
     base = (base + kStep) & last_lane;
@@ -90,10 +94,14 @@ bool decode_serial(const DecodeBlock& block, DecodeLanes& lanes, uint64_t first,
 // Encodes whole groups of symbols [first, last), last first. The loop ends on equality: where a
 // machine counts loops down (s390x), GCC 12 runs one of `i > first` only once if `first` is 0.
 template <class Width, uint32_t kStep, class Symbol, class Index>
-void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first, uint64_t last) {
+void encode_serial(const EncodeBlock& caller_block, EncodeLanes& lanes, uint64_t first,
+                   uint64_t last) {
   using State = typename Width::State;
-  const TableView& table = *block.table;
-  const FastView& fast = *table.fast;
+  // Copies: a word is written as bytes, and bytes may be anybody's memory, so that a compiler would
+  // read what lies behind references again for every symbol.
+  const EncodeBlock block = caller_block;
+  const TableView table = *block.table;
+  const FastView fast = *table.fast;
   const Symbol* symbols = static_cast<const Symbol*>(block.symbols);
   constexpr uint32_t kRoom = kStep < 8 ? kStep : kMaxLanes;
   const uint32_t last_lane = kStep < 8 ? kStep - 1 : lanes.lanes - 1;
@@ -101,43 +109,49 @@ void encode_serial(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
   uint32_t hashes[kRoom];
   load_lanes(lanes, states, hashes);
   uint8_t* cursor = lanes.cursor;
+  const uint32_t last_place = static_cast<uint32_t>(fast.dense_high - fast.dense_low);
   uint32_t base = 0;  // lane of symbol i
-  for (uint64_t i = last; i != first;) {
+  uint64_t i = last;
+  const auto push = [&](uint32_t k) FASTCODER_INLINED_LAMBDA {
+    const uint32_t lane = base + k;
+    const uint64_t row = row_or_fault<Index>(block, lanes, i + k);
+    const int32_t symbol = static_cast<int32_t>(symbols[i + k]);
+    // Place 0 is outside every row, and stands for all that are.
+    uint32_t place = static_cast<uint32_t>(symbol) - static_cast<uint32_t>(fast.dense_low);
+    place = place <= last_place ? place : 0;
+    uint32_t entry = fast.dense[row * fast.dense_stride + place];
+    if (FASTCODER_UNLIKELY(entry >> 16 == 0)) {
+      const RowView& view = table.rows[row];
+      if (is_whole<Width>(view)) {
+        if (view.symbols == 0 || symbol != view.offset) leave_row(table, view, symbol, lanes);
+        hashes[lane] = unhash_symbol(hashes[lane], symbol);
+        return;
+      }
+      leave_row(table, view, symbol, lanes);
+      entry = last_entry<Width>(table, view);
+    }
+    const uint32_t frequency = entry >> 16;
+    State state = states[lane];
+    // The word is written in any case, and counts only if the state had to give one.
+    const bool gives_word = state >> (Width::kStateBits - Width::kPrecision) >= frequency;
+    store_u16(cursor - 2, static_cast<uint32_t>(state));
+    cursor -= 2 * static_cast<uint32_t>(gives_word);
+    state = FASTCODER_UNPREDICTABLE(gives_word) ? static_cast<State>(state >> kWordBits) : state;
+    states[lane] = push_entry<Width>(state, entry, fast.reciprocals);
+    hashes[lane] = unhash_symbol(hashes[lane], symbol);
+  };
+  while (i != first) {
     i -= kStep;
     base = (base - kStep) & last_lane;
-    FASTCODER_UNROLL
-    for (uint32_t back = 1; back <= kStep; ++back) {
-      const uint32_t k = kStep - back;
-      const uint32_t lane = base + k;
-      const uint64_t row = row_or_fault<Index>(block, lanes, i + k);
-      const int32_t symbol = static_cast<int32_t>(symbols[i + k]);
-      const int32_t clamped = symbol < fast.dense_low    ? fast.dense_low
-                              : symbol > fast.dense_high ? fast.dense_high
-                                                         : symbol;
-      uint32_t entry =
-          fast.dense[row * fast.dense_stride + static_cast<uint32_t>(clamped - fast.dense_low)];
-      if (FASTCODER_UNLIKELY(entry >> 16 == 0)) {
-        const RowView& view = table.rows[row];
-        if (is_whole<Width>(view)) {
-          if (view.symbols == 0 || symbol != view.offset) leave_row(table, view, symbol, lanes);
-          hashes[lane] = unhash_symbol(hashes[lane], symbol);
-          continue;
-        }
-        leave_row(table, view, symbol, lanes);
-        entry = last_entry<Width>(table, view);
-      }
-      const uint32_t frequency = entry >> 16;
-      State state = states[lane];
-      // The word is written in any case, and counts only if the state had to give one.
-      const bool gives_word = state >> (Width::kStateBits - Width::kPrecision) >= frequency;
-      store_u16(cursor - 2, static_cast<uint32_t>(state));
-      cursor -= 2 * static_cast<uint32_t>(gives_word);
-      state = FASTCODER_UNPREDICTABLE(gives_word) ? static_cast<State>(state >> kWordBits) : state;
-      const State quotient = static_cast<State>(state / frequency);
-      states[lane] = static_cast<State>((quotient << Width::kPrecision) +
-                                        (state - quotient * frequency) + (entry & 0xFFFF));
-      hashes[lane] = unhash_symbol(hashes[lane], symbol);
+    if constexpr (kStep == 8) {
+      prefetch_group<kStep>(symbols, i, -kPrefetchBytes);
+      prefetch_group<kStep>(static_cast<const Index*>(block.indexes), i, -kPrefetchBytes);
     }
+    // Written out: GCC 12 does not unroll a loop of so many instructions, whatever it is told.
+    if constexpr (kStep >= 8) push(7), push(6), push(5), push(4);
+    if constexpr (kStep >= 4) push(3), push(2);
+    if constexpr (kStep >= 2) push(1);
+    push(0);
   }
   lanes.cursor = cursor;
   store_lanes(lanes, states, hashes);

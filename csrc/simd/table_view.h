@@ -36,6 +36,11 @@ struct FastView {
   // start | frequency << 16; frequency 0 marks what is outside the row (or all of it). Both ends
   // are outside every row, so that clamping is enough.
   const uint32_t* dense;
+  // reciprocals[f] = floor((2^64 - 1) / f), for every frequency f <= 2^14, or < 2^16 at 16 bits. x
+  // div f is the upper half of (x + 1) * reciprocals[f]: with r = (2^64 - 1) mod f, that product
+  // over 2^64 is (x + 1) / f less (x + 1) (1 + r) / (2^64 f), which is more than 0 and, as (x + 1)
+  // f <= 2^64 for every state, at most 1 / f.
+  const uint64_t* reciprocals;
   uint32_t bucket_bits;
   uint32_t dense_stride;
   int32_t dense_low;

@@ -53,22 +53,6 @@ struct Rows<V, void> {
   FASTCODER_ALWAYS_INLINE bool all_exist() const { return true; }
 };
 
-// Arrays come from memory at up to 8 bytes a symbol, a quarter of the time if nobody asks for them
-// early: hardware stops at every page. Half a page ahead is far enough for 300 cycles. An address
-// outside the array does no harm.
-constexpr int64_t kPrefetchBytes = 2048;
-template <uint32_t kLanes, class Element>
-FASTCODER_ALWAYS_INLINE void prefetch_group(const Element* elements, uint64_t i, int64_t ahead) {
-  const uintptr_t address =
-      reinterpret_cast<uintptr_t>(elements + i) + static_cast<uintptr_t>(ahead);
-  FASTCODER_UNROLL
-  for (uint32_t byte = 0; byte < kLanes * sizeof(Element); byte += 64) {
-    FASTCODER_PREFETCH(address + byte);
-  }
-}
-template <uint32_t kLanes>
-FASTCODER_ALWAYS_INLINE void prefetch_group(const void*, uint64_t, int64_t) {}
-
 // x div divisor and x mod divisor for x < 2^18 * divisor, with V::reciprocal_below(divisor).
 template <class V>
 struct Divided {
