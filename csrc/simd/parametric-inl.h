@@ -2,7 +2,8 @@
 // The kernels of parametric coding: written as plain loops over short arrays, which a compiler that
 // knows the target turns into vectors (AVX-512 has all it takes, the 64-bit products and gathers;
 // elsewhere it is scalar code). Everything is exact: integers, and one division that is proven to
-// be; the floats of a guess are checked before they count.
+// be; the floats of a guess are checked before they count. A little over 400 lines: encoding and
+// decoding share every step of the integer cdf.
 #pragma once
 
 #include <stdint.h>

@@ -8,6 +8,8 @@ point when it is made; from there on everything is integers, the same on every m
 
 Both sides need the same fixed point values. Networks that run on different machines do not give
 the same floats: let them agree on integers and use ``from_fixed``.
+
+Over 400 lines, most of them docstrings: each of the four models says what its parameters mean.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training runs: they learn, resume, survive Ctrl-C and broken files, and leave whole files."""
+"""Training runs: they learn, resume, survive Ctrl-C and broken files, and leave whole files.
+
+A little over 400 lines, because all of them share the runs that the fixtures train once.
+"""
 
 from __future__ import annotations
 
