@@ -5,13 +5,10 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/little_endian.h"
 #include "coder/blocks.h"
-#include "coder/numeric.h"
 #include "coder/thread_pool.h"
 #include "format/params.h"
 #include "format/symbol_hash.h"
-#include "simd/dispatch.h"
 
 namespace fastcoder {
 namespace {

@@ -8,6 +8,7 @@
 #include "base/little_endian.h"
 #include "coder/blocks.h"
 #include "coder/numeric.h"
+#include "coder/parametric.h"
 #include "format/params.h"
 #include "simd/dispatch.h"
 

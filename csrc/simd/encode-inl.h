@@ -45,7 +45,7 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
   const FastView& fast = *block.table->fast;
   const U32 stride = V::splat(fast.dense_stride);
   const U32 low = V::splat(static_cast<uint32_t>(fast.dense_low));
-  const U32 high = V::splat(static_cast<uint32_t>(fast.dense_high));
+  const U32 last_place = V::splat(static_cast<uint32_t>(fast.dense_high - fast.dense_low));
   const U32 low_mask = V::splat(0xFFFF);
   const U32 inverse = V::splat(kHashInverse);
   const Symbol* symbols = static_cast<const Symbol*>(block.symbols);
@@ -65,7 +65,8 @@ void encode_groups(const EncodeBlock& block, EncodeLanes& lanes, uint64_t first,
     FASTCODER_UNROLL
     for (uint32_t v = 0; v < kVectors; ++v) {
       const U32 symbol = V::widen(symbols + i + v * kWidth);
-      U32 place = V::sub(V::clamp_signed(symbol, low, high), low);
+      // What is below the lowest symbol wraps, and is then above the highest.
+      U32 place = V::min(V::sub(symbol, low), last_place);
       if constexpr (!kOneRow<Index>) {
         const U32 row = rows.at(i + v * kWidth);
         place = V::add(V::mul(row, stride), place);

@@ -57,9 +57,6 @@ struct Vec {
   FASTCODER_PRIMITIVE U32 append(U32 v, U32 word) {
     return _mm256_or_si256(_mm256_slli_epi32(v, 16), word);
   }
-  FASTCODER_PRIMITIVE U32 clamp_signed(U32 v, U32 low, U32 high) {
-    return _mm256_min_epi32(_mm256_max_epi32(v, low), high);
-  }
   FASTCODER_PRIMITIVE Mask less(U32 a, U32 b) { return _mm256_cmplt_epi32_mask(a, b); }
   FASTCODER_PRIMITIVE Mask is_zero(U32 v) { return _mm256_testn_epi32_mask(v, v); }
   FASTCODER_PRIMITIVE U32 select(Mask mask, U32 yes, U32 no) {

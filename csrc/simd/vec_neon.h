@@ -49,10 +49,6 @@ struct Vec {
     return vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(v), kBits));
   }
   FASTCODER_PRIMITIVE U32 append(U32 v, U32 word) { return vsliq_n_u32(word, v, 16); }
-  FASTCODER_PRIMITIVE U32 clamp_signed(U32 v, U32 low, U32 high) {
-    const int32x4_t raised = vmaxq_s32(vreinterpretq_s32_u32(v), vreinterpretq_s32_u32(low));
-    return vreinterpretq_u32_s32(vminq_s32(raised, vreinterpretq_s32_u32(high)));
-  }
   FASTCODER_PRIMITIVE Mask less(U32 a, U32 b) {
     return vcltq_s32(vreinterpretq_s32_u32(a), vreinterpretq_s32_u32(b));
   }

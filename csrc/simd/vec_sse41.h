@@ -60,9 +60,6 @@ struct Vec {
   FASTCODER_PRIMITIVE U32 append(U32 v, U32 word) {
     return _mm_or_si128(_mm_slli_epi32(v, 16), word);
   }
-  FASTCODER_PRIMITIVE U32 clamp_signed(U32 v, U32 low, U32 high) {
-    return _mm_min_epi32(_mm_max_epi32(v, low), high);
-  }
   FASTCODER_PRIMITIVE Mask less(U32 a, U32 b) { return _mm_cmplt_epi32(a, b); }
   FASTCODER_PRIMITIVE Mask is_zero(U32 v) { return _mm_cmpeq_epi32(v, _mm_setzero_si128()); }
   FASTCODER_PRIMITIVE U32 select(Mask mask, U32 yes, U32 no) {
