@@ -225,7 +225,7 @@ def decode_stream(stream: bytes, pulls: Sequence[Pull]) -> list[int]:
 def decode(stream: bytes, indexes: Sequence[int], table: reference.Table) -> list[int]:
     """Symbols of a one-shot stream."""
     reader = Reader(stream)
-    require(reader.take(3) == b"\xfa\x57\0", "magic or version")
+    require(reader.take(3) == b"\xfa\x57\1", "magic or version")
     require(reader.integer(4) == table.fingerprint % 2**32, "fingerprint of another table")
     symbol_hash = reader.take(4)
     require(reader.varint() == len(indexes), "number of symbols")

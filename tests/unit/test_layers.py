@@ -55,7 +55,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
 CPP_FLOORS = ["base", "format", "simd", "coder", "python"]
 
 # What may cross the ISA wall: nothing of the standard library that is a template or inline.
-ISA_HEADERS = {"stdint.h", "stddef.h", "string.h", "immintrin.h", "arm_neon.h"}
+ISA_HEADERS = {"stdint.h", "stddef.h", "string.h", "immintrin.h", "arm_neon.h", "intrin.h"}
 
 
 def python_place(module: str) -> tuple[int, str]:
