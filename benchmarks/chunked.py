@@ -12,21 +12,19 @@ symbols back; `one pull` is the same stream with all rows known.
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastcoder as fc
-from benchmarks import context_models
+from benchmarks import context_models, pages
 from benchmarks.machine import machine
+from benchmarks.pages import RESULTS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "chunked.json"
+RESULT = RESULTS / "chunked.json"
 PAGE = ROOT / "docs" / "streaming.md"
-BEGIN, END = "<!-- chunked: begin -->\n", "<!-- chunked: end -->\n"
+MARKER = "chunked"
 SHAPE = (32, 48, 192)  # of a Kodak image, 16 times smaller
 RUNS = 9
 
@@ -104,11 +102,9 @@ def main() -> None:
     table = markdown(rows)
     print(table, end="")
     result = {"machine": machine(), "seed": options.seed, "measurements": rows}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    pages.keep(RESULT, result)
     if options.write:
-        head, rest = PAGE.read_text().split(BEGIN)
-        PAGE.write_text(head + BEGIN + "\n" + table + "\n" + END + rest.split(END)[1])
+        pages.write(PAGE, MARKER, table)
 
 
 if __name__ == "__main__":

@@ -11,22 +11,21 @@ compared first. Loss is of the bytes, over the entropy of the law that drew the 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastcoder as fc
+from benchmarks import pages
 from benchmarks.machine import machine
+from benchmarks.pages import RESULTS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "intervals.json"
+RESULT = RESULTS / "intervals.json"
 PAGE = ROOT / "docs" / "codes.md"
-BEGIN, END = "<!-- intervals: begin -->\n", "<!-- intervals: end -->\n"
+MARKER = "intervals"
 COUNT = 1_000_000
 RUNS = 7
 
@@ -161,13 +160,10 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = [measure(case) for case in cases(arguments.seed, COUNT)]
     result = {"machine": machine(), "seed": arguments.seed, "measurements": rows}
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    pages.keep(RESULT, result)
     print(markdown(rows))
     if arguments.write:
-        page = PAGE.read_text(encoding="utf-8")
-        head, rest = page.split(BEGIN)
-        tail = rest.split(END)[1]
-        PAGE.write_text(head + BEGIN + "\n" + markdown(rows) + "\n" + END + tail, encoding="utf-8")
+        pages.write(PAGE, MARKER, markdown(rows))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "kernels.json"
+from benchmarks import pages
+from benchmarks.pages import RESULTS, ROOT
+
+RESULT = RESULTS / "kernels.json"
 PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- kernels: begin -->\n", "<!-- kernels: end -->\n"
+MARKER = "kernels"
 LANES = (1, 2, 4, 8, 16, 32)
 
 
@@ -56,8 +58,7 @@ def main() -> None:
     if arguments.take is not None:
         RESULT.write_text(arguments.take.read_text())
     result = json.loads(RESULT.read_text())
-    head, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(head + BEGIN + "\n" + markdown(result) + "\n" + END + rest.split(END)[1])
+    pages.write(PAGE, MARKER, markdown(result))
 
 
 if __name__ == "__main__":

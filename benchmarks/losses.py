@@ -10,19 +10,17 @@ minutes on one core.
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastcoder as fc
-from benchmarks import workloads
+from benchmarks import pages, workloads
+from benchmarks.pages import RESULTS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "losses.json"
+RESULT = RESULTS / "losses.json"
 PAGE = ROOT / "docs" / "format.md"
-BEGIN, END = "<!-- losses: begin -->\n", "<!-- losses: end -->\n"
+MARKER = "losses"
 
 
 def measure(name: str, precision: int, seed: int) -> dict[str, Any]:
@@ -89,12 +87,9 @@ def main() -> None:
     rows = [measure(name, p, options.seed) for name in ("W1", "W2", "W4") for p in (14, 16)]
     table = markdown(rows)
     print(table, end="")
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps({"seed": options.seed, "measurements": rows}, indent=1) + "\n")
+    pages.keep(RESULT, {"seed": options.seed, "measurements": rows})
     if options.write:
-        head, rest = PAGE.read_text().split(BEGIN)
-        tail = rest.split(END)[1]
-        PAGE.write_text(head + BEGIN + "\n" + table + "\n" + END + tail)
+        pages.write(PAGE, MARKER, table)
 
 
 if __name__ == "__main__":

@@ -16,19 +16,18 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import workloads
+from benchmarks import pages, workloads
+from benchmarks.pages import RESULTS, ROOT
 from benchmarks.peers import environment_of, python_of
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "parametric.json"
+RESULT = RESULTS / "parametric.json"
 PAGE = ROOT / "docs" / "parametric.md"
-BEGIN, END = "<!-- parametric: begin -->\n", "<!-- parametric: end -->\n"
+MARKER = "parametric"
 SUPPORT = (-256, 255)
 WORKLOADS = ("W1", "W2")
 
@@ -159,12 +158,10 @@ def main() -> None:
                 rows.append(row)
     table = markdown(rows)
     print(table, end="")
-    RESULT.parent.mkdir(exist_ok=True)
     result = {"machine": machine(), "seed": options.seed, "measurements": rows}
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    pages.keep(RESULT, result)
     if options.write:
-        head, rest = PAGE.read_text().split(BEGIN)
-        PAGE.write_text(head + BEGIN + "\n" + table + "\n" + END + rest.split(END)[1])
+        pages.write(PAGE, MARKER, table)
 
 
 if __name__ == "__main__":

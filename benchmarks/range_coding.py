@@ -10,23 +10,21 @@ does against others: `python -m benchmarks --adapters fastcoder-range compressai
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastcoder as fc
-from benchmarks import workloads
+from benchmarks import pages, workloads
 from benchmarks.adapters.range_coder import RangeCoder
 from benchmarks.machine import machine
+from benchmarks.pages import RESULTS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "range.json"
+RESULT = RESULTS / "range.json"
 PAGE = ROOT / "docs" / "range-coder.md"
-BEGIN, END = "<!-- range: begin -->\n", "<!-- range: end -->\n"
+MARKER = "range"
 RUNS = 7
 
 
@@ -168,11 +166,9 @@ def main() -> None:
     table = markdown(rows)
     print(table, end="")
     result = {"machine": machine(), "seed": options.seed, "measurements": rows}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    pages.keep(RESULT, result)
     if options.write:
-        head, rest = PAGE.read_text().split(BEGIN)
-        PAGE.write_text(head + BEGIN + "\n" + table + "\n" + END + rest.split(END)[1])
+        pages.write(PAGE, MARKER, table)
 
 
 if __name__ == "__main__":

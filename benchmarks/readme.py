@@ -14,17 +14,9 @@ import json
 from pathlib import Path
 
 from benchmarks import chart, report
+from benchmarks.pages import RESULTS, ROOT, replace
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 IMAGE = ROOT / "docs" / "images" / "speed"
-
-
-def replace(page: str, name: str, text: str) -> str:
-    """Return ``page`` with ``text`` between the two markers of that name."""
-    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-    head, rest = page.split(begin)
-    return head + begin + "\n" + text + "\n" + end + rest.split(end)[1]
 
 
 def pages() -> dict[Path, str]:

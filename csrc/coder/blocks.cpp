@@ -144,21 +144,6 @@ void load_parametric(const Part& part, uint64_t first, uint64_t count, int32_t* 
   });
 }
 
-void store_parametric(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
-                      uint64_t count) {
-  visit_elements(span.data, span.type, [&](const auto* typed) {
-    using Element = std::remove_const_t<std::remove_pointer_t<decltype(typed)>>;
-    Element* const out = static_cast<Element*>(span.data) + first;
-    for (uint64_t i = 0; i < count; ++i) {
-      const int64_t symbol = symbols[i];
-      out[i] = static_cast<Element>(symbol);
-      if (static_cast<int64_t>(out[i]) != symbol) {
-        throw_symbol_outside_type(first + i, symbol, span.type);
-      }
-    }
-  });
-}
-
 void check_part(const Part& part) {
   const TableView& table = part.table->view();
   BlockScratch scratch;
@@ -203,41 +188,55 @@ void* element_address(const MutableSymbolSpan& span, uint64_t first) {
 
 namespace {
 
-// Symbols that no type but an unsigned one can refuse. No branch in the first loop: compilers make
-// vectors of it.
+// Not 0 if a symbol does not fit.
+template <class To>
+int32_t misfit(int32_t symbol) {
+  if constexpr (std::is_signed_v<To>) {
+    return static_cast<int32_t>(static_cast<To>(symbol)) ^ symbol;
+  } else {
+    constexpr uint64_t kMost = std::min<uint64_t>(std::numeric_limits<To>::max(), INT32_MAX);
+    return symbol & ~static_cast<int32_t>(kMost);
+  }
+}
+
+// No branch in the first loop: compilers make vectors of it.
 template <class From, class To>
-void store_as(const From* symbols, To* out, uint64_t first, uint64_t count, ElementType type) {
-  constexpr uint64_t kMost = std::min<uint64_t>(std::numeric_limits<To>::max(), INT32_MAX);
-  constexpr int32_t kOutside = ~static_cast<int32_t>(kMost);
+uint64_t store_as(const From* symbols, To* out, uint64_t count) {
   int32_t outside = 0;
   for (uint64_t i = 0; i < count; ++i) {
-    outside |= symbols[i] & kOutside;
-    out[first + i] = static_cast<To>(symbols[i]);
+    outside |= misfit<To>(symbols[i]);
+    out[i] = static_cast<To>(symbols[i]);
   }
-  if (std::is_signed_v<To> || outside == 0) return;
+  if (outside == 0) return count;
   uint64_t i = 0;
-  while ((symbols[i] & kOutside) == 0) ++i;
-  throw_symbol_outside_type(first + i, symbols[i], type);
+  while (misfit<To>(symbols[i]) == 0) ++i;
+  return i;
 }
 
 }  // namespace
 
+uint64_t store_fitting(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                       uint64_t count) {
+  return visit_elements(span.data, span.type, [&](const auto* data) {
+    using Symbol = std::remove_cvref_t<decltype(*data)>;
+    return store_as(symbols, static_cast<Symbol*>(span.data) + first, count);
+  });
+}
+
+void store_decoded(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                   uint64_t count) {
+  const uint64_t fitting = store_fitting(symbols, span, first, count);
+  if (fitting < count) throw_symbol_outside_type(first + fitting, symbols[fitting], span.type);
+}
+
 void store_symbols(const BlockScratch& scratch, const MutableSymbolSpan& span, uint64_t first,
                    uint64_t count) {
-  switch (span.type) {
-    case ElementType::kUint8:
-      return store_as(scratch.symbols<int16_t>(), static_cast<uint8_t*>(span.data), first, count,
-                      span.type);
-    case ElementType::kUint16:
-      return store_as(scratch.symbols<int32_t>(), static_cast<uint16_t*>(span.data), first, count,
-                      span.type);
-    case ElementType::kUint32:
-      return store_as(scratch.symbols<int32_t>(), static_cast<uint32_t*>(span.data), first, count,
-                      span.type);
-    default:
-      return store_as(scratch.symbols<int32_t>(), static_cast<int64_t*>(span.data), first, count,
-                      span.type);
+  if (span.type != ElementType::kUint8) {
+    return store_decoded(scratch.symbols<int32_t>(), span, first, count);
   }
+  const int16_t* symbols = scratch.symbols<int16_t>();
+  const uint64_t fitting = store_as(symbols, static_cast<uint8_t*>(span.data) + first, count);
+  if (fitting < count) throw_symbol_outside_type(first + fitting, symbols[fitting], span.type);
 }
 
 void throw_symbol_outside_type(uint64_t position, int64_t symbol, ElementType type) {

@@ -56,9 +56,14 @@ Block load_block(const Part& part, uint64_t first, uint64_t count, BlockScratch&
 // Symbols [first, first + count) of a parametric part.
 void load_parametric(const Part& part, uint64_t first, uint64_t count, int32_t* symbols);
 
-// Decoded ones, to where they are wanted; one that does not fit is Error(kSymbolRange).
-void store_parametric(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
-                      uint64_t count);
+// Copies decoded symbols to [first, first + count) of the caller's array; one that does not fit its
+// type is Error(kSymbolRange) with its position.
+void store_decoded(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                   uint64_t count);
+
+// The same, but for the error: returns which is the first that does not fit, or `count`.
+uint64_t store_fitting(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
+                       uint64_t count);
 
 // Checks a whole part, first element first: an index without a row is Error(kIndexRange), a symbol
 // outside int32, or outside its row if the table has no escape, is Error(kSymbolRange).

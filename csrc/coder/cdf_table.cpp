@@ -10,69 +10,61 @@
 #include "base/error.h"
 #include "coder/numeric.h"
 #include "coder/siphash.h"
+#include "coder/table_errors.h"
 
 namespace fastcoder {
 namespace {
 
 constexpr uint32_t kMaxBuckets = 4096;  // 8 KiB a row: beyond it the walk from a bucket is short
 
-[[noreturn]] void fail(const std::string& message) { throw Error(ErrorKind::kTable, message); }
-
-std::string at(const char* name, size_t row) {
-  return std::string(name) + "[" + std::to_string(row) + "]";
-}
-
-std::string at(const char* name, size_t row, size_t position) {
-  return at(name, row) + "[" + std::to_string(position) + "]";
-}
-
 void check_precision(int precision) {
   if (precision < 1 || precision > kMaxPrecision) {
-    fail("precision = " + std::to_string(precision) + ", expected 1 <= precision <= 16");
+    fail_table("precision = " + std::to_string(precision) + ", expected 1 <= precision <= 16");
   }
 }
 
 void check_row_count(const char* name, size_t rows, size_t offsets) {
   if (rows < 1 || rows > kMaxRows) {
-    fail("rows = " + std::to_string(rows) + ", expected 1 <= rows <= 2147483647");
+    fail_table("rows = " + std::to_string(rows) + ", expected 1 <= rows <= 2147483647");
   }
   if (offsets != rows) {
-    fail("len(offsets) = " + std::to_string(offsets) + ", expected " + std::to_string(rows) +
-         ", one for each row of " + name);
+    fail_table("len(offsets) = " + std::to_string(offsets) + ", expected " + std::to_string(rows) +
+               ", one for each row of " + name);
   }
 }
 
 void check_slots(const char* name, size_t row, uint64_t slots, int precision, bool escape) {
   const uint64_t limit = uint64_t{1} << precision;
   if (slots < 1 || slots > limit) {
-    fail("slots(" + at(name, row) + ") = " + std::to_string(slots) +
-         (escape ? " with the escape" : "") + ", expected 1 <= slots <= " + std::to_string(limit));
+    fail_table("slots(" + place_in(name, row) + ") = " + std::to_string(slots) +
+               (escape ? " with the escape" : "") +
+               ", expected 1 <= slots <= " + std::to_string(limit));
   }
 }
 
 void check_offset(size_t row, int32_t offset, uint64_t symbols) {
   constexpr int64_t kLast = std::numeric_limits<int32_t>::max();
   if (symbols > 0 && offset > kLast - static_cast<int64_t>(symbols) + 1) {
-    fail(at("offsets", row) + " = " + std::to_string(offset) +
-         ", expected <= " + std::to_string(kLast - static_cast<int64_t>(symbols) + 1) +
-         ", so that the last symbol is an int32");
+    fail_table(place_in("offsets", row) + " = " + std::to_string(offset) +
+               ", expected <= " + std::to_string(kLast - static_cast<int64_t>(symbols) + 1) +
+               ", so that the last symbol is an int32");
   }
 }
 
 void check_cdf_row(size_t row, std::span<const uint32_t> cdf, int precision) {
   const uint32_t total = uint32_t{1} << precision;
   if (cdf.front() != 0) {
-    fail(at("cdf", row, 0) + " = " + std::to_string(cdf.front()) + ", expected 0");
+    fail_table(place_in("cdf", row, 0) + " = " + std::to_string(cdf.front()) + ", expected 0");
   }
   for (size_t i = 1; i < cdf.size(); ++i) {
     if (cdf[i] <= cdf[i - 1]) {
-      fail(at("cdf", row, i) + " = " + std::to_string(cdf[i]) + ", expected > " +
-           std::to_string(cdf[i - 1]));
+      fail_table(place_in("cdf", row, i) + " = " + std::to_string(cdf[i]) + ", expected > " +
+                 std::to_string(cdf[i - 1]));
     }
   }
   if (cdf.back() != total) {
-    fail(at("cdf", row, cdf.size() - 1) + " = " + std::to_string(cdf.back()) + ", expected " +
-         std::to_string(total));
+    fail_table(place_in("cdf", row, cdf.size() - 1) + " = " + std::to_string(cdf.back()) +
+               ", expected " + std::to_string(total));
   }
 }
 
@@ -83,11 +75,13 @@ void check_pmf_row(size_t row, std::span<const double> pmf) {
     const uint64_t bits = std::bit_cast<uint64_t>(pmf[i]);
     const bool negative = bits > uint64_t{1} << 63;  // -0.0 is 0
     if (negative || !numeric::is_finite(pmf[i])) {
-      fail(at("pmf", row, i) + " = " + numeric::text_of(pmf[i]) + ", expected finite and >= 0");
+      fail_table(place_in("pmf", row, i) + " = " + numeric::text_of(pmf[i]) +
+                 ", expected finite and >= 0");
     }
     any |= bits << 1;
   }
-  if (any == 0 && !pmf.empty()) fail("sum(" + at("pmf", row) + ") = 0, expected sum > 0");
+  if (any == 0 && !pmf.empty())
+    fail_table("sum(" + place_in("pmf", row) + ") = 0, expected sum > 0");
 }
 
 // max(0, 1 - sum), with a compensated sum: the rounding errors of 65,535 additions would otherwise
@@ -121,8 +115,8 @@ CdfTable::CdfTable(std::vector<uint32_t> cdf, std::span<const uint32_t> slots,
     check_slots("cdf", r, slots[r], precision, escape);
     const size_t entries = size_t{slots[r]} + 1;
     if (cdf_.size() - begin < entries) {
-      fail("len(" + at("cdf", r) + ") = " + std::to_string(cdf_.size() - begin) + ", expected " +
-           std::to_string(entries));
+      fail_table("len(" + place_in("cdf", r) + ") = " + std::to_string(cdf_.size() - begin) +
+                 ", expected " + std::to_string(entries));
     }
     check_cdf_row(r, std::span(cdf_).subspan(begin, entries), precision);
     RowView row{};
@@ -141,8 +135,8 @@ CdfTable::CdfTable(std::vector<uint32_t> cdf, std::span<const uint32_t> slots,
     bucket_count += buckets;
   }
   if (begin != cdf_.size()) {
-    fail("len(cdf) = " + std::to_string(cdf_.size()) + ", expected " + std::to_string(begin) +
-         ", slots + 1 for each row");
+    fail_table("len(cdf) = " + std::to_string(cdf_.size()) + ", expected " + std::to_string(begin) +
+               ", slots + 1 for each row");
   }
   buckets_.reserve(bucket_count);
   for (const RowView& row : row_views_) append_buckets(row);
@@ -204,8 +198,8 @@ std::shared_ptr<const CdfTable> CdfTable::from_pmf(std::span<const double> pmf,
   for (size_t r = 0; r < lengths.size(); ++r) {
     check_slots("pmf", r, uint64_t{lengths[r]} + (escape ? 1 : 0), precision, escape);
     if (pmf.size() - begin < lengths[r]) {
-      fail("len(" + at("pmf", r) + ") = " + std::to_string(pmf.size() - begin) + ", expected " +
-           std::to_string(lengths[r]));
+      fail_table("len(" + place_in("pmf", r) + ") = " + std::to_string(pmf.size() - begin) +
+                 ", expected " + std::to_string(lengths[r]));
     }
     const std::span<const double> row = pmf.subspan(begin, lengths[r]);
     check_pmf_row(r, row);
@@ -220,8 +214,8 @@ std::shared_ptr<const CdfTable> CdfTable::from_pmf(std::span<const double> pmf,
     begin += row.size();
   }
   if (begin != pmf.size()) {
-    fail("len(pmf) = " + std::to_string(pmf.size()) + ", expected " + std::to_string(begin) +
-         ", the sum of lengths");
+    fail_table("len(pmf) = " + std::to_string(pmf.size()) + ", expected " + std::to_string(begin) +
+               ", the sum of lengths");
   }
   return std::shared_ptr<const CdfTable>(
       new CdfTable(std::move(cdf), slots, {offsets.begin(), offsets.end()}, precision, escape));

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coder/cost.h"
 
-#include <algorithm>
 #include <vector>
 
-#include "coder/blocks.h"
 #include "coder/cdf_table.h"
 #include "coder/numeric.h"
+#include "coder/visit_symbols.h"
 #include "format/escape.h"
 
 namespace fastcoder {
@@ -37,23 +36,11 @@ void visit_costs(const Part& part, Add&& add) {
   // A logarithm costs as much as several look-ups: either way the same numbers are added.
   const std::vector<double> ready =
       part.count > slots ? all_slot_bits(table) : std::vector<double>();
-  BlockScratch scratch;
-  for (uint64_t first = 0; first < part.count; first += kBlock) {
-    const uint64_t count = std::min(kBlock, part.count - first);
-    const auto [symbols, indexes] = load_block(part, first, count, scratch);
-    for (uint64_t i = 0; i < count; ++i) {
-      const uint64_t index = index_at(indexes, i);
-      if (index >= table.row_count) throw_faults(part);
-      const RowView& row = table.rows[index];
-      const int32_t symbol = static_cast<int32_t>(symbol_at(symbols, i));
-      const uint64_t slot = static_cast<uint64_t>(int64_t{symbol} - row.offset);
-      const bool inside = slot < row.symbols;
-      if (!inside && table.escape == 0) throw_faults(part);
-      const uint32_t k = inside ? static_cast<uint32_t>(slot) : row.symbols;
-      const double bits = ready.empty() ? slot_bits(table, row, k) : ready[row.cdf_begin + k];
-      add(index, bits, inside ? 0u : escape_bits(make_escape(symbol, row.offset, row.symbols)));
-    }
-  }
+  visit_symbols(part, [&](uint64_t index, const RowView& row, int32_t symbol, uint32_t slot) {
+    const double bits = ready.empty() ? slot_bits(table, row, slot) : ready[row.cdf_begin + slot];
+    const bool inside = slot < row.symbols;
+    add(index, bits, inside ? 0u : escape_bits(make_escape(symbol, row.offset, row.symbols)));
+  });
 }
 
 }  // namespace

@@ -103,20 +103,6 @@ void check_advance(uint32_t precision, uint32_t value, int64_t start, int64_t fr
   }
 }
 
-void store_decoded(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
-                   uint64_t count) {
-  visit_elements(span.data, span.type, [&](const auto* data) {
-    using Symbol = std::remove_cvref_t<decltype(*data)>;
-    Symbol* out = static_cast<Symbol*>(span.data) + first;
-    for (uint64_t i = 0; i < count; ++i) {
-      out[i] = static_cast<Symbol>(symbols[i]);
-      if (static_cast<int64_t>(out[i]) != symbols[i]) {
-        throw_symbol_outside_type(first + i, symbols[i], span.type);
-      }
-    }
-  });
-}
-
 void check_bits_width(int64_t width) {
   if (width >= 1 && width <= int64_t{kMaxBits}) return;
   throw Error(ErrorKind::kValue,

@@ -59,11 +59,6 @@ void checked_advance(Source& source, int64_t start, int64_t frequency) {
   source.advance(static_cast<uint32_t>(start), static_cast<uint32_t>(frequency));
 }
 
-// Copies decoded symbols to [first, first + count) of the caller's array; one that does not fit its
-// type is Error(kSymbolRange) with its position.
-void store_decoded(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
-                   uint64_t count);
-
 // --- raw bits ---
 // A value of `width` bits is ceil(width / 16) intervals of frequency 1: its lowest 16 bits first,
 // what is left of them last.

@@ -14,6 +14,7 @@
 #include "coder/encoder.h"
 #include "coder/integer_codes.h"
 #include "coder/numeric.h"
+#include "coder/table_errors.h"
 #include "format/params.h"
 
 namespace fastcoder {
@@ -22,19 +23,9 @@ namespace {
 // 2^12 buckets of 4 bytes stay in the L1 cache; a search from one of them is short.
 constexpr uint32_t kMostBucketBits = 12;
 
-[[noreturn]] void fail(const std::string& message) { throw Error(ErrorKind::kTable, message); }
-
-std::string at(const char* name, size_t row) {
-  return std::string(name) + "[" + std::to_string(row) + "]";
-}
-
-std::string at(const char* name, size_t row, size_t position) {
-  return at(name, row) + "[" + std::to_string(position) + "]";
-}
-
 void check_precision(int precision) {
   if (precision < 1 || precision > static_cast<int>(kMaxIntervalPrecision)) {
-    fail("precision = " + std::to_string(precision) + ", expected 1 <= precision <= 24");
+    fail_table("precision = " + std::to_string(precision) + ", expected 1 <= precision <= 24");
   }
 }
 
@@ -42,27 +33,27 @@ void check_sizes(size_t values, std::span<const uint32_t> slots, std::span<const
                  int precision) {
   check_precision(precision);
   if (slots.empty() || slots.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
-    fail("rows = " + std::to_string(slots.size()) + ", expected 1 <= rows <= 2147483647");
+    fail_table("rows = " + std::to_string(slots.size()) + ", expected 1 <= rows <= 2147483647");
   }
   if (offsets.size() != slots.size()) {
-    fail("len(offsets) = " + std::to_string(offsets.size()) + ", expected " +
-         std::to_string(slots.size()) + ", one for each row");
+    fail_table("len(offsets) = " + std::to_string(offsets.size()) + ", expected " +
+               std::to_string(slots.size()) + ", one for each row");
   }
   const uint64_t most = std::min(uint64_t{kMaxLargeSlots}, uint64_t{1} << precision);
   uint64_t sum = 0;
   for (size_t row = 0; row < slots.size(); ++row) {
     if (slots[row] < 1 || slots[row] > most) {
-      fail("len(row[" + std::to_string(row) + "]) = " + std::to_string(slots[row]) +
-           ", expected 1 <= len <= " + std::to_string(most));
+      fail_table("len(row[" + std::to_string(row) + "]) = " + std::to_string(slots[row]) +
+                 ", expected 1 <= len <= " + std::to_string(most));
     }
     if (offsets[row] > std::numeric_limits<int32_t>::max() - static_cast<int64_t>(slots[row]) + 1) {
-      fail("offsets[" + std::to_string(row) + "] = " + std::to_string(offsets[row]) +
-           ", expected a last symbol that is an int32");
+      fail_table("offsets[" + std::to_string(row) + "] = " + std::to_string(offsets[row]) +
+                 ", expected a last symbol that is an int32");
     }
     sum += slots[row];
   }
   if (sum != values) {
-    fail("sum(slots) = " + std::to_string(sum) + ", expected " + std::to_string(values));
+    fail_table("sum(slots) = " + std::to_string(sum) + ", expected " + std::to_string(values));
   }
 }
 
@@ -148,14 +139,14 @@ std::shared_ptr<const LargeTable> LargeTable::from_frequencies(
     uint64_t sum = 0;
     for (size_t i = 0; i < values.size(); ++i) {
       if (values[i] < 1 || values[i] > total) {
-        fail(at("frequencies", row, i) + " = " + std::to_string(values[i]) +
-             ", expected 1 <= frequency <= " + std::to_string(total));
+        fail_table(place_in("frequencies", row, i) + " = " + std::to_string(values[i]) +
+                   ", expected 1 <= frequency <= " + std::to_string(total));
       }
       sum += values[i];
     }
     if (sum != total) {
-      fail("sum(frequencies[" + std::to_string(row) + "]) = " + std::to_string(sum) +
-           ", expected " + std::to_string(total));
+      fail_table("sum(frequencies[" + std::to_string(row) + "]) = " + std::to_string(sum) +
+                 ", expected " + std::to_string(total));
     }
     table->append_row(values, offsets[row]);
     begin += slots[row];
@@ -176,14 +167,14 @@ std::shared_ptr<const LargeTable> LargeTable::from_pmf(std::span<const double> p
     double sum = 0.0;
     for (size_t i = 0; i < weights.size(); ++i) {
       if (!numeric::is_finite(weights[i]) || weights[i] < 0.0) {
-        fail(at("pmf", row, i) + " = " + numeric::text_of(weights[i]) +
-             ", expected 0 <= value < infinity");
+        fail_table(place_in("pmf", row, i) + " = " + numeric::text_of(weights[i]) +
+                   ", expected 0 <= value < infinity");
       }
       sum += weights[i];
     }
     if (!numeric::is_finite(sum) || !(sum > 0.0)) {
-      fail("sum(pmf[" + std::to_string(row) + "]) = " + numeric::text_of(sum) +
-           ", expected 0 < sum < infinity");
+      fail_table("sum(pmf[" + std::to_string(row) + "]) = " + numeric::text_of(sum) +
+                 ", expected 0 < sum < infinity");
     }
     frequencies.resize(weights.size());
     quantize_large(weights, precision, frequencies);
@@ -303,17 +294,17 @@ void pull_offset_and_slots(Decoder& decoder, uint64_t most_slots, PulledRows& ro
   const uint64_t zigzag = exp_golomb_from_intervals(decoder, 0);
   const uint64_t slots_less_one = exp_golomb_from_intervals(decoder, 0);
   if (slots_less_one >= most_slots) {
-    refuse(at("slots", row) + " = 1 + " + std::to_string(slots_less_one) + ", expected at most " +
-           std::to_string(most_slots));
+    refuse(place_in("slots", row) + " = 1 + " + std::to_string(slots_less_one) +
+           ", expected at most " + std::to_string(most_slots));
   }
   if (zigzag >> 32 != 0) {
-    refuse("zigzag of " + at("offsets", row) + " = " + std::to_string(zigzag) +
+    refuse("zigzag of " + place_in("offsets", row) + " = " + std::to_string(zigzag) +
            ", expected at most 2**32 - 1");
   }
   const int64_t half = static_cast<int64_t>(zigzag >> 1);
   const int64_t offset = (zigzag & 1) != 0 ? -half - 1 : half;
   if (offset + static_cast<int64_t>(slots_less_one) > std::numeric_limits<int32_t>::max()) {
-    refuse(at("offsets", row) + " = " + std::to_string(offset) +
+    refuse(place_in("offsets", row) + " = " + std::to_string(offset) +
            ", expected a last symbol that is an int32");
   }
   rows.slots.push_back(static_cast<uint32_t>(slots_less_one) + 1);
@@ -328,8 +319,8 @@ void pull_frequencies(Decoder& decoder, uint32_t precision, PulledRows& rows) {
     const uint64_t less_one = exp_golomb_from_intervals(decoder, code.k());
     const uint64_t most = left - (slots - 1 - slot);  // one for each of those that follow
     if (less_one >= most) {
-      refuse(at("frequencies", rows.slots.size() - 1, slot) + " = 1 + " + std::to_string(less_one) +
-             ", expected at most " + std::to_string(most));
+      refuse(place_in("frequencies", rows.slots.size() - 1, slot) + " = 1 + " +
+             std::to_string(less_one) + ", expected at most " + std::to_string(most));
     }
     const uint32_t frequency = static_cast<uint32_t>(less_one) + 1;
     rows.frequencies.push_back(frequency);
@@ -379,7 +370,7 @@ std::vector<uint8_t> large_table_to_bytes(const LargeTable& table) {
 std::shared_ptr<const LargeTable> large_table_from_bytes(std::span<const uint8_t> bytes) {
   if (bytes.size() < sizeof kMagic ||
       !std::equal(std::begin(kMagic), std::end(kMagic), bytes.begin())) {
-    fail("magic = something else, expected the four bytes that a large table begins with");
+    fail_table("magic = something else, expected the four bytes that a large table begins with");
   }
   try {
     Decoder decoder(bytes.subspan(sizeof kMagic));
@@ -388,12 +379,12 @@ std::shared_ptr<const LargeTable> large_table_from_bytes(std::span<const uint8_t
     // The hash leaves the encoder's choices (lanes, segments) open; the bytes do not.
     const std::vector<uint8_t> canonical = large_table_to_bytes(*table);
     if (!std::equal(canonical.begin(), canonical.end(), bytes.begin(), bytes.end())) {
-      fail("data = another stream of this table, expected the one that to_bytes writes");
+      fail_table("data = another stream of this table, expected the one that to_bytes writes");
     }
     return table;
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kTable) throw;
-    fail(error.what());
+    fail_table(error.what());
   }
 }
 

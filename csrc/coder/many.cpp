@@ -134,21 +134,6 @@ bool load_begins(const IndexSpan& span, uint64_t first, uint64_t count, uint64_t
   });
 }
 
-// False if a symbol does not fit the type.
-bool store_symbols(const int32_t* symbols, const MutableSymbolSpan& span, uint64_t first,
-                   uint64_t count) {
-  return visit_elements(span.data, span.type, [&](const auto* data) {
-    using Symbol = std::remove_cvref_t<decltype(*data)>;
-    Symbol* out = static_cast<Symbol*>(span.data) + first;
-    bool good = true;
-    for (uint64_t i = 0; i < count; ++i) {
-      out[i] = static_cast<Symbol>(symbols[i]);
-      good &= static_cast<int64_t>(out[i]) == symbols[i];
-    }
-    return good;
-  });
-}
-
 // ---- decoding --------------------------------------------------------------------------------
 
 struct OpenStream {
@@ -165,14 +150,9 @@ std::optional<OpenStream> open_stream(const StreamPart& part, const CdfTable& ta
   if (part.count < kFewestSymbols || part.count > kMostSymbols) return std::nullopt;
   try {
     ByteReader reader(part.stream);
-    const OneShotHeader header = read_one_shot_header(reader);
-    if (header.count != part.count) return std::nullopt;
-    if (header.fingerprint != static_cast<uint32_t>(table.fingerprint())) return std::nullopt;
-    SegmentWalker walker(reader);
-    if (walker.empty() || walker.has_hash()) return std::nullopt;
-    if (walker.wide() != (table.precision() > static_cast<int>(Narrow::kPrecision))) {
-      return std::nullopt;
-    }
+    const OneShotHeader header = read_header_of(reader, table);
+    SegmentWalker walker = walk_one_shot(reader, table);
+    if (header.count != part.count || walker.empty()) return std::nullopt;
     const SegmentView view = walker.next();
     if (!walker.at_end()) return std::nullopt;
     SegmentDecoder decoder(view, walker.wide());
@@ -261,8 +241,8 @@ class ManyDecoder {
     for (size_t place = 0; place < turns.active.size(); ++place) {
       OpenStream& open = *turns.active[place];
       const StreamPart& part = parts_[open.message];
-      if (store_symbols(symbols_ + place * kManyBlock, part.symbols, part.count - open.left,
-                        count)) {
+      const uint64_t first = part.count - open.left;
+      if (store_fitting(symbols_ + place * kManyBlock, part.symbols, first, count) == count) {
         open.decoder.note_decoded(count);
         open.left -= count;
       } else {
@@ -303,11 +283,6 @@ struct OpenPart {
   std::vector<Escape> escapes{};
 
   uint64_t word_bytes() const { return static_cast<uint64_t>(words_end - lanes.cursor); }
-  uint64_t escape_bytes() const {
-    uint64_t bits = 0;
-    for (const Escape& escape : escapes) bits += escape_bits(escape);
-    return (bits + 7) / 8;
-  }
 };
 
 // Symbols as int32; false if one is not.
@@ -368,12 +343,10 @@ class ManyEncoder {
 
   void start(uint64_t i, uint32_t lanes) {
     OpenPart open{i, parts_[i].count};
-    open.lanes.lanes = lanes;
-    std::fill_n(open.lanes.state, lanes, wide_ ? Wide::kLower : uint64_t{Narrow::kLower});
     const uint64_t room = 2 * open.left + kEncodeSlack;
     open.words.reset(new uint8_t[room]);  // not zeroed
     open.words_end = open.words.get() + room;
-    open.lanes.cursor = open.words_end;
+    open.lanes = start_lanes(wide_, lanes, open.words_end);
     // The last symbols, so that whole groups are left.
     const uint64_t rest = open.left % lanes;
     open.failed = !push(open, rest);
@@ -468,7 +441,7 @@ class ManyEncoder {
     }
     if (options_.lanes == 0 && part.count <= kOneLaneCount && open.lanes.lanes == 1) {
       const uint32_t lanes =
-          lanes_that_fit(open.word_bytes() + open.escape_bytes(), !open.escapes.empty(),
+          lanes_that_fit(open.word_bytes() + escape_bytes(open.escapes), !open.escapes.empty(),
                          state_bytes_, most_lanes(part.count, 0));
       // Those with more than one have their turn later.
       if (lanes > 1) return code_with(open.message, lanes);
@@ -478,28 +451,16 @@ class ManyEncoder {
 
   std::vector<uint8_t> stream_of(const OpenPart& open) const {
     const uint64_t count = parts_[open.message].count;
-    const uint32_t lanes = open.lanes.lanes;
+    const Segment segment = close_segment(open.lanes, open.words_end, open.escapes, count, wide_);
     uint32_t hash = 0;
-    for (uint32_t lane = 0; lane < lanes; ++lane) {
-      const uint64_t symbols = (count - lane + lanes - 1) / lanes;
-      hash = fold_lane_hash(hash, finish_hash(open.lanes.hash[lane], symbols));
+    for (uint32_t lane = 0; lane < segment.lanes; ++lane) {
+      hash = fold_lane_hash(hash, segment.lane_hashes[lane]);
     }
-    const uint64_t body_bytes = lanes * state_bytes_ + open.word_bytes() + open.escape_bytes();
     std::vector<uint8_t> bytes;
-    bytes.reserve(17 + body_bytes);
+    bytes.reserve(17 + segment.size);
     append_one_shot_header(bytes, {static_cast<uint32_t>(table_.fingerprint()), hash, count});
-    bytes.push_back(static_cast<uint8_t>(static_cast<uint32_t>(std::countr_zero(lanes)) |
-                                         (wide_ ? kWideFlag : 0) |
-                                         (open.escapes.empty() ? 0 : kEscapesFlag)));
-    bytes.resize(bytes.size() + body_bytes);
-    uint8_t* out = bytes.data() + bytes.size() - body_bytes;
-    for (uint32_t lane = 0; lane < lanes; ++lane, out += state_bytes_) {
-      store_u32(out, static_cast<uint32_t>(open.lanes.state[lane]));
-      if (wide_) store_u16(out + 4, static_cast<uint32_t>(open.lanes.state[lane] >> 32));
-    }
-    std::copy_n(open.lanes.cursor, open.word_bytes(), out);
-    EscapeWriter writer(bytes.data() + bytes.size());
-    for (size_t i = open.escapes.size(); i-- > 0;) writer.write(open.escapes[i]);
+    bytes.push_back(static_cast<uint8_t>(segment.flags() | (wide_ ? kWideFlag : 0)));
+    bytes.insert(bytes.end(), segment.body.get(), segment.body.get() + segment.size);
     return bytes;
   }
 

@@ -155,7 +155,7 @@ void SegmentDecoder::pull_parametric(const ParametricModel& model, uint64_t firs
     const KernelResult result =
         active_kernels().parametric.decode({&model.view(), out, position, size, lane()}, lanes_);
     if (result.status != Status::kOk) throw_no_words(position + result.position);
-    if (!direct) store_parametric(scratch, symbols, position, size);
+    if (!direct) store_decoded(scratch, symbols, position, size);
     count_ += size;
     done += size;
   }

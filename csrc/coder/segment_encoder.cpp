@@ -66,25 +66,6 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
   }
 }
 
-uint64_t lower_bound(const Message& message) {
-  return message.wide ? Wide::kLower : uint64_t{Narrow::kLower};
-}
-
-// The lanes of an encoder that writes below `end`.
-EncodeLanes start_lanes(const Message& message, uint32_t lanes, uint8_t* end) {
-  EncodeLanes state = {};
-  state.lanes = lanes;
-  std::fill_n(state.state, lanes, lower_bound(message));
-  state.cursor = end;
-  return state;
-}
-
-uint64_t escape_bytes(const std::vector<Escape>& escapes) {
-  uint64_t bits = 0;
-  for (const Escape& escape : escapes) bits += escape_bits(escape);
-  return (bits + 7) / 8;
-}
-
 // Room for words whose number is known only when they are written. Each thread keeps its own: fresh
 // memory would cost a page fault for every 4 KiB of every segment. More than a segment of the
 // default sizes needs is given back.
@@ -116,13 +97,36 @@ thread_local uint64_t WordRoom::size_ = 0;
 
 Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count, uint32_t lanes) {
   const WordRoom words(2 * message.most_words * count + kEncodeSlack);
-  EncodeLanes state = start_lanes(message, lanes, words.end());
+  EncodeLanes state = start_lanes(message.wide, lanes, words.end());
   std::vector<Escape> escapes;
   push_symbols(message, first, count, state, escapes);
+  return close_segment(state, words.end(), escapes, count, message.wide);
+}
 
-  const uint64_t word_bytes = static_cast<uint64_t>(words.end() - state.cursor);
+uint64_t lower_bound(bool wide) { return wide ? Wide::kLower : uint64_t{Narrow::kLower}; }
+
+}  // namespace
+
+EncodeLanes start_lanes(bool wide, uint32_t lanes, uint8_t* words_end) {
+  EncodeLanes state = {};
+  state.lanes = lanes;
+  std::fill_n(state.state, lanes, lower_bound(wide));
+  state.cursor = words_end;
+  return state;
+}
+
+uint64_t escape_bytes(std::span<const Escape> escapes) {
+  uint64_t bits = 0;
+  for (const Escape& escape : escapes) bits += escape_bits(escape);
+  return (bits + 7) / 8;
+}
+
+Segment close_segment(const EncodeLanes& state, const uint8_t* words_end,
+                      std::span<const Escape> escapes, uint64_t count, bool wide) {
+  const uint32_t lanes = state.lanes;
+  const uint32_t state_bytes = wide ? Wide::kStateBytes : Narrow::kStateBytes;
+  const uint64_t word_bytes = static_cast<uint64_t>(words_end - state.cursor);
   const uint64_t tail_bytes = escape_bytes(escapes);
-  const uint32_t state_bytes = message.state_bytes();
   Segment segment;
   segment.lanes = lanes;
   segment.escapes = !escapes.empty();
@@ -131,7 +135,7 @@ Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count
   uint8_t* out = segment.body.get();
   for (uint32_t lane = 0; lane < lanes; ++lane, out += state_bytes) {
     store_u32(out, static_cast<uint32_t>(state.state[lane]));
-    if (message.wide) store_u16(out + 4, static_cast<uint32_t>(state.state[lane] >> 32));
+    if (wide) store_u16(out + 4, static_cast<uint32_t>(state.state[lane] >> 32));
     segment.lane_hashes[lane] = finish_hash(state.hash[lane], (count - lane + lanes - 1) / lanes);
   }
   std::memcpy(out, state.cursor, word_bytes);
@@ -140,8 +144,6 @@ Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count
   std::for_each(escapes.rbegin(), escapes.rend(), [&](Escape escape) { writer.write(escape); });
   return segment;
 }
-
-}  // namespace
 
 uint32_t lanes_that_fit(uint64_t payload, bool escapes, uint32_t state_bytes, uint32_t most) {
   const uint64_t allowed = 8 + payload / 640;
@@ -189,13 +191,14 @@ Segment encode_segment(const Message& message, uint64_t first, uint64_t count,
 
 uint64_t probe_bits(const Message& message, uint64_t first, uint64_t count, uint32_t lanes) {
   uint8_t words[2 * kMaxIntervalWords * kMostProbed + kEncodeSlack];
-  EncodeLanes state = start_lanes(message, lanes, std::end(words));
+  EncodeLanes state = start_lanes(message.wide, lanes, std::end(words));
   std::vector<Escape> escapes;
   push_symbols(message, first, count, state, escapes);
   const uint64_t word_bytes = static_cast<uint64_t>(std::end(words) - state.cursor);
   uint64_t bits = 8 * (word_bytes + escape_bytes(escapes));
   for (uint32_t lane = 0; lane < lanes; ++lane) {
-    bits += static_cast<uint64_t>(std::bit_width(state.state[lane] / lower_bound(message))) - 1;
+    bits +=
+        static_cast<uint64_t>(std::bit_width(state.state[lane] / lower_bound(message.wide))) - 1;
   }
   return bits;
 }

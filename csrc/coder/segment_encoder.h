@@ -8,7 +8,9 @@
 #include <span>
 
 #include "coder/spans.h"
+#include "format/escape.h"
 #include "format/params.h"
+#include "simd/kernel_table.h"
 
 namespace fastcoder {
 
@@ -36,6 +38,17 @@ struct Segment {
     return static_cast<uint32_t>(std::countr_zero(lanes)) | (escapes ? kEscapesFlag : 0);
   }
 };
+
+// The lanes of an encoder that writes words below `words_end`.
+EncodeLanes start_lanes(bool wide, uint32_t lanes, uint8_t* words_end);
+
+// Of the codes of all escapes together.
+uint64_t escape_bytes(std::span<const Escape> escapes);
+
+// The segment of `count` symbols that were pushed onto these lanes; escapes in the order of the
+// visit.
+Segment close_segment(const EncodeLanes& state, const uint8_t* words_end,
+                      std::span<const Escape> escapes, uint64_t count, bool wide);
 
 // A message of at most so many symbols is tried with one lane first: it then seldom needs two
 // passes (docs/format.md 8).

@@ -8,6 +8,7 @@
 #include "coder/blocks.h"
 #include "coder/integer_codes.h"
 #include "coder/numeric.h"
+#include "coder/visit_symbols.h"
 #include "format/escape.h"
 
 namespace fastcoder {
@@ -139,25 +140,13 @@ void Stack::push(const Part& part) {
   std::vector<PackedInterval> packed;
   packed.reserve(part.count);
   const auto push_one = [&](PackedInterval interval) { packed.push_back(interval); };
-  BlockScratch scratch;
-  for (uint64_t first = 0; first < part.count; first += kBlock) {
-    const uint64_t size = std::min(kBlock, part.count - first);
-    const auto [symbols, indexes] = load_block(part, first, size, scratch);
-    for (uint64_t i = 0; i < size; ++i) {
-      const uint64_t index = index_at(indexes, i);
-      if (index >= table.row_count) throw_faults(part);
-      const RowView& row = table.rows[index];
-      const int32_t symbol = static_cast<int32_t>(symbol_at(symbols, i));
-      const uint64_t inside = static_cast<uint64_t>(int64_t{symbol} - row.offset);
-      const uint64_t slot = std::min<uint64_t>(inside, row.symbols);
-      if (slot == row.slots) throw_faults(part);  // outside, and no escape
-      const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
-      push_one(pack_interval(cdf[0] << shift, (cdf[1] - cdf[0]) << shift, Wide::kPrecision));
-      if (slot == row.symbols) {
-        escape_to_intervals(make_escape(symbol, row.offset, row.symbols), push_one);
-      }
+  visit_symbols(part, [&](uint64_t, const RowView& row, int32_t symbol, uint32_t slot) {
+    const uint32_t* cdf = table.cdf + row.cdf_begin + slot;
+    push_one(pack_interval(cdf[0] << shift, (cdf[1] - cdf[0]) << shift, Wide::kPrecision));
+    if (slot == row.symbols) {
+      escape_to_intervals(make_escape(symbol, row.offset, row.symbols), push_one);
     }
-  }
+  });
   push(packed);
 }
 

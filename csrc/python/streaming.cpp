@@ -13,6 +13,7 @@
 #include "python/direct.h"
 #include "python/intervals.h"
 #include "python/parametric.h"
+#include "python/turn.h"
 
 namespace fastcoder {
 namespace {
@@ -32,7 +33,7 @@ class PyDecoder {
   bool pull_direct(py::handle indexes, const CdfTable& table, py::handle out) {
     const std::optional<DirectPull> pull = direct_pull(indexes, out, table.rows());
     if (!pull) return false;
-    const Turn turn(*this);
+    const Turn turn(mutex_, finished_, "decoder");
     const OptionalRelease release(pull->count);
     decoder_.pull(table, pull->indexes, pull->count, pull->symbols);
     return true;
@@ -43,13 +44,13 @@ class PyDecoder {
     const IndexSpan rows = index_span(indexes);
     const MutableSymbolSpan symbols = mutable_symbol_span(out);
     const uint64_t count = element_count(out);
-    const Turn turn(*this);
+    const Turn turn(mutex_, finished_, "decoder");
     const OptionalRelease release(count);
     decoder_.pull(*table, rows, count, symbols);
   }
 
   void finish() {
-    const Turn turn(*this);
+    const Turn turn(mutex_, finished_, "decoder");
     decoder_.finish();
     finished_ = true;
   }
@@ -57,23 +58,23 @@ class PyDecoder {
   // Runs a task with the decoder to oneself.
   template <class Task>
   decltype(auto) take_turn(Task&& task) {
-    const Turn turn(*this);
+    const Turn turn(mutex_, finished_, "decoder");
     return task(decoder_);
   }
 
   double tell() {
-    const Turn turn(*this);
+    const Turn turn(mutex_, finished_, "decoder");
     return decoder_.tell();
   }
 
   Snapshot snapshot() {
-    const Turn turn(*this);
+    const Turn turn(mutex_, finished_, "decoder");
     return {stream_, decoder_};
   }
 
   // Also where it finished since.
   void restore(const Snapshot& snapshot) {
-    const Turn turn(*this, false);
+    const Turn turn(mutex_);
     if (!snapshot.stream.is(stream_)) {
       throw Error(ErrorKind::kValue, "snapshot = of another stream, expected one of this decoder");
     }
@@ -82,24 +83,6 @@ class PyDecoder {
   }
 
  private:
-  // The decoder to oneself, and `open`, if it has to be. Whoever waits for it, waits without the
-  // GIL: the one before may be about to take it again.
-  class Turn {
-   public:
-    explicit Turn(PyDecoder& decoder, bool open = true) : lock_(decoder.mutex_, std::try_to_lock) {
-      if (!lock_.owns_lock()) {
-        const GilRelease release;
-        lock_.lock();
-      }
-      if (open && decoder.finished_) {
-        throw Error(ErrorKind::kValue, "decoder = finished, expected one that is open");
-      }
-    }
-
-   private:
-    std::unique_lock<std::mutex> lock_;
-  };
-
   py::bytes stream_;
   Decoder decoder_;
   std::mutex mutex_;

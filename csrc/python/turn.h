@@ -10,15 +10,17 @@
 
 namespace fastcoder {
 
-// The object to oneself, and open. Whoever waits for it, waits without the GIL: the one before may
-// be about to take it again.
+// The object to oneself. Whoever waits for it, waits without the GIL: the one before may be about
+// to take it again.
 class Turn {
  public:
-  Turn(std::mutex& mutex, const bool& finished, const char* name) : lock_(mutex, std::try_to_lock) {
-    if (!lock_.owns_lock()) {
-      const GilRelease release;
-      lock_.lock();
-    }
+  explicit Turn(std::mutex& mutex) : lock_(mutex, std::try_to_lock) {
+    if (lock_.owns_lock()) return;
+    const GilRelease release;
+    lock_.lock();
+  }
+  // And open: throws if it is finished once it is ours.
+  Turn(std::mutex& mutex, const bool& finished, const char* name) : Turn(mutex) {
     if (finished) {
       throw Error(ErrorKind::kValue, std::string(name) + " = finished, expected one that is open");
     }

@@ -152,6 +152,13 @@ FASTCODER_ALWAYS_INLINE bool is_whole(const RowView& row) {
   return Width::kPrecision == 16 && row.slots == 1;
 }
 
+// Where a dense row has the entry of a symbol. Place 0 is outside every row, and stands for all
+// symbols that are.
+FASTCODER_ALWAYS_INLINE uint32_t dense_place(const FastView& fast, int32_t symbol) {
+  const uint32_t place = static_cast<uint32_t>(symbol) - static_cast<uint32_t>(fast.dense_low);
+  return place <= static_cast<uint32_t>(fast.dense_high - fast.dense_low) ? place : 0;
+}
+
 // Pushes a slot onto a state that has room for it, dividing by multiplication: a division takes as
 // long as all the rest.
 template <class Width>

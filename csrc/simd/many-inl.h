@@ -143,10 +143,7 @@ bool encode_chains(const EncodeManyBlock& block) {
     const uint32_t* begins = block.begins + s * kManyBlock;
     for (uint64_t i = block.count; i-- > 0;) {
       const int32_t symbol = symbols[i];
-      const int32_t clamped = symbol < fast.dense_low    ? fast.dense_low
-                              : symbol > fast.dense_high ? fast.dense_high
-                                                         : symbol;
-      uint32_t entry = fast.dense[begins[i] + static_cast<uint32_t>(clamped - fast.dense_low)];
+      uint32_t entry = fast.dense[begins[i] + dense_place(fast, symbol)];
       if (FASTCODER_UNLIKELY(entry >> 16 == 0)) {
         const RowView& row = table.rows[begins[i] / fast.dense_stride];
         if (table.escape == 0 || is_whole<Width>(row)) return false;

@@ -109,17 +109,13 @@ void encode_serial(const EncodeBlock& caller_block, EncodeLanes& lanes, uint64_t
   uint32_t hashes[kRoom];
   load_lanes(lanes, states, hashes);
   uint8_t* cursor = lanes.cursor;
-  const uint32_t last_place = static_cast<uint32_t>(fast.dense_high - fast.dense_low);
   uint32_t base = 0;  // lane of symbol i
   uint64_t i = last;
   const auto push = [&](uint32_t k) FASTCODER_INLINED_LAMBDA {
     const uint32_t lane = base + k;
     const uint64_t row = row_or_fault<Index>(block, lanes, i + k);
     const int32_t symbol = static_cast<int32_t>(symbols[i + k]);
-    // Place 0 is outside every row, and stands for all that are.
-    uint32_t place = static_cast<uint32_t>(symbol) - static_cast<uint32_t>(fast.dense_low);
-    place = place <= last_place ? place : 0;
-    uint32_t entry = fast.dense[row * fast.dense_stride + place];
+    uint32_t entry = fast.dense[row * fast.dense_stride + dense_place(fast, symbol)];
     if (FASTCODER_UNLIKELY(entry >> 16 == 0)) {
       const RowView& view = table.rows[row];
       if (is_whole<Width>(view)) {

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from benchmarks import intervals
+from benchmarks import intervals, pages
 
 SMALL = list(intervals.cases(seed=3, count=3000))
 
@@ -30,5 +30,5 @@ def test_a_row_that_does_not_come_back_is_an_error():
 def test_the_table_of_the_page_is_the_measured_one():
     measured = json.loads(intervals.RESULT.read_text())["measurements"]
     page = intervals.PAGE.read_text(encoding="utf-8")
-    table = page.split(intervals.BEGIN)[1].split(intervals.END)[0]
+    table = pages.between(page, intervals.MARKER)
     assert table.strip() == intervals.markdown(measured).strip()

@@ -17,6 +17,7 @@ from benchmarks import (
     chart,
     memory,
     operations,
+    pages,
     peers,
     readme,
     report,
@@ -193,7 +194,7 @@ def test_ratios_and_absent_rows_are_reported(tmp_path: Path) -> None:
 
 def test_numbers_go_between_the_markers_of_their_name() -> None:
     page = "a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n"
-    assert readme.replace(page, "x", "new") == ("a\n<!-- x: begin -->\n\nnew\n<!-- x: end -->\nb\n")
+    assert pages.replace(page, "x", "new") == ("a\n<!-- x: begin -->\n\nnew\n<!-- x: end -->\nb\n")
 
 
 def test_the_pages_have_the_numbers_of_the_results() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import chunked, parametric, range_coding
+from benchmarks import chunked, pages, parametric, range_coding
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -42,5 +42,5 @@ def test_relative_links_lead_to_files(page):
 def test_a_table_is_the_measured_one(benchmark):
     measured = json.loads(benchmark.RESULT.read_text())["measurements"]
     page = benchmark.PAGE.read_text(encoding="utf-8")
-    table = page.split(benchmark.BEGIN)[1].split(benchmark.END)[0]
+    table = pages.between(page, benchmark.MARKER)
     assert table.strip() == benchmark.markdown(measured).strip()
