@@ -145,7 +145,7 @@ uint32_t decode_segments(SegmentWalker& walker, const CdfTable& table, const Ind
   std::vector<SegmentView> views;
   std::vector<SegmentDecoder> decoders;
   uint64_t size = 1;
-  uint64_t expected = 0;
+  uint64_t expected = count == 0 ? 0 : 1;  // or more: the first flags will tell
   uint64_t done = 0;
   uint32_t hash = 0;
   while (!walker.at_end() && done <= expected) {

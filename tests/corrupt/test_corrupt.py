@@ -139,6 +139,19 @@ def test_count_of_the_stream_is_not_used_to_allocate(isa):
         fc.decode(damaged, indexes, table)
 
 
+def test_a_stream_without_segments_holds_no_symbols(isa):
+    """Its hash is 0, and somebody writes 0 where the hash of the symbols should be."""
+    stream, indexes, table, _ = make_case("narrow")
+    forged = stream[:7] + bytes(4) + reference.varint(indexes.size) + b"\0"
+    assert_stream_error(forged, indexes, table)
+    with pytest.raises(fc.StreamError):
+        fc.decode_many([forged], [indexes], table)
+    with pytest.raises(reference.FormatError):
+        reference.decode(
+            forged, indexes.tolist(), generators.table_of(14, False, [5, 7, 300], offset=-2)
+        )
+
+
 def wrong_index_trials(trials: int, seed: int) -> tuple[int, int]:
     """Change one index by one, `trials` times; (times that it raised, times it made no difference).
 
