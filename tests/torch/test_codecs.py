@@ -13,9 +13,10 @@ import torch
 
 import fastcoder
 from fastcoder import container
-from fastcoder.torch import FactorizedPrior, ImageCodec, ScaleHyperprior
+from fastcoder.torch import FactorizedPrior, ImageCodec, MeanScaleHyperprior, ScaleHyperprior
 from fastcoder.torch.codecs.base import pad_image
 
+CODECS = [FactorizedPrior, ScaleHyperprior, MeanScaleHyperprior]
 SIZES = [(1, 1), (1, 70), (2, 3), (16, 16), (17, 63), (64, 64), (65, 130)]
 
 
@@ -27,11 +28,11 @@ def loud(codec: type[FactorizedPrior] | type[ScaleHyperprior]) -> ImageCodec:
         model.analysis[-1].weight.mul_(200.0)
         if isinstance(model, ScaleHyperprior):
             model.hyper_analysis[-1].weight.mul_(20.0)
-            model.hyper_synthesis[-1].bias.fill_(60.0)
+            model.hyper_synthesis[-1].bias[:9].fill_(60.0)  # the scales, not the means
     return model.eval()
 
 
-@pytest.fixture(scope="module", params=[FactorizedPrior, ScaleHyperprior], ids=lambda c: c.name)
+@pytest.fixture(scope="module", params=CODECS, ids=lambda c: c.name)
 def model(request: pytest.FixtureRequest) -> ImageCodec:
     return loud(request.param)
 
@@ -260,8 +261,43 @@ def test_layers_are_those_of_the_paper() -> None:
     assert sum(p.numel() for p in model.parameters()) == sum(counts.values())
 
 
+def test_mean_scale_layers_are_those_of_the_paper() -> None:
+    """As above, for N = 128, M = 192: the hyper synthesis widens to M, 3/2 M and 2 M."""
+    n, m = 128, 192
+    model = MeanScaleHyperprior()
+    counts = {
+        "hyper_analysis": 9 * m * n + 2 * 25 * n * n + 3 * n,
+        "hyper_synthesis": 25 * (n * m + m * m * 3 // 2) + 9 * m * 3 // 2 * 2 * m + m * 9 // 2,
+    }
+    for name, count in counts.items():
+        part = getattr(model, name)
+        assert sum(parameter.numel() for parameter in part.parameters()) == count, name
+    kinds = [type(layer).__name__ for layer in model.hyper_synthesis[1::2]]
+    assert kinds == ["LeakyReLU", "LeakyReLU"]
+
+
+def test_means_are_what_the_symbols_are_relative_to() -> None:
+    model = loud(MeanScaleHyperprior)
+    with torch.no_grad():
+        model.hyper_synthesis[-1].bias[9:].copy_(torch.linspace(-400.0, 400.0, 9))
+    image = torch.rand(1, 3, 64, 128)
+    latents = model.latents(image)
+    y = torch.from_numpy(latents.part("y").symbols)
+    with torch.no_grad():
+        original = model.analysis(image)[0]
+        z = torch.from_numpy(latents.part("z").symbols)[None]
+        centers = model.bottleneck.centers().float()[None, :, None, None]
+        sigma, mean = model.hyper_synthesis(z + centers)[0].chunk(2)
+    assert latents.mean is not None
+    assert torch.equal(latents.mean, mean)
+    assert torch.equal(y.float(), (original - mean).round())
+    assert float(mean.abs().max()) > 300
+    np.testing.assert_allclose(latents.sigma, sigma.clamp(0.11, 256), rtol=1e-3, atol=1e-3)
+
+
 def test_latents_have_the_shapes_of_the_paper() -> None:
     latents = loud(ScaleHyperprior).latents(torch.rand(3, 100, 200))
+    assert latents.mean is None
     assert latents.part("z").symbols.shape == (6, 2, 4)
     assert latents.part("y").symbols.shape == (9, 8, 16)
     assert latents.sigma is not None
@@ -299,7 +335,7 @@ def test_pad_image_reflects_at_any_size(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [1.5, "a", None, True])
-@pytest.mark.parametrize("codec", [FactorizedPrior, ScaleHyperprior])
+@pytest.mark.parametrize("codec", CODECS)
 def test_codecs_refuse_sizes_that_are_no_integers(
     codec: type[FactorizedPrior] | type[ScaleHyperprior], size: object
 ) -> None:

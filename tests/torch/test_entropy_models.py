@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -145,6 +146,69 @@ def test_bottleneck_rounds_around_its_medians_in_evaluation() -> None:
     noisy, _ = model.train()(z)
     assert float((noisy - z).abs().max()) <= 0.5 + 1e-5
     assert not bool((noisy - centers == (noisy - centers).round()).all())
+
+
+@pytest.mark.parametrize("filters", [(), (2,), (3, 3, 3, 3), (1, 5)])
+def test_bottleneck_takes_other_widths(filters: tuple[int, ...]) -> None:
+    model = EntropyBottleneck(2, filters)
+    widths = [1, *filters, 1]
+    assert [tuple(matrix.shape) for matrix in model.matrices] == [
+        (2, after, before) for before, after in itertools.pairwise(widths)
+    ]
+    assert len(model.factors) == len(filters)
+    assert model.build_table().rows == 2
+    values = torch.arange(-400.0, 401.0)[:, None].expand(-1, 2)
+    with torch.no_grad():
+        total = model.likelihood(values).double().sum(0)
+    np.testing.assert_allclose(total.numpy(), 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("filters", [(0,), (65,), (3,) * 16])
+def test_bottleneck_refuses_other_widths(filters: tuple[int, ...]) -> None:
+    with pytest.raises(fastcoder.ArgumentError, match=r"filters.* = .*, expected"):
+        EntropyBottleneck(2, filters)
+
+
+def test_fixed_medians_are_what_it_rounds_around() -> None:
+    torch.manual_seed(5)
+    model = EntropyBottleneck(3, fixed_medians=True).eval()
+    medians = torch.tensor([0.3, -7.123456, 1e-3])
+    model.fixed_medians.copy_(medians)
+    assert torch.equal(model.centers(), medians.double())
+    z = 4 * torch.randn(1, 3, 50)
+    value, _ = model(z)
+    steps = (z - medians[:, None]).round()
+    assert torch.equal(value, steps + medians[:, None])
+    table = model.build_table(precision=16)
+    for row in range(3):
+        frequencies = np.diff(table.cdf(row).astype(np.int64))[:-1]
+        symbols = np.arange(len(frequencies)) + table.offsets[row]
+        values = torch.zeros(len(symbols), 3)
+        values[:, row] = torch.from_numpy(symbols) + medians[row]
+        with torch.no_grad():
+            likelihood = model.likelihood(values)[:, row].numpy()
+        np.testing.assert_allclose(frequencies / 2**16, likelihood, atol=1.1 / 2**16, rtol=2e-3)
+
+
+def test_gaussian_mean_shifts_values() -> None:
+    model = GaussianConditional([0.11, 8.0]).eval()
+    y, mean = torch.tensor([3.3, -2.0, 0.6]), torch.tensor([0.9, 5.25, -0.3])
+    sigma = torch.tensor([0.7, 3.0, 0.2])
+    value, likelihood = model(y, sigma, mean=mean)
+    assert torch.equal(value, (y - mean).round() + mean)
+    assert torch.equal(likelihood, model.likelihood(value - mean, sigma))
+    assert not torch.equal(likelihood, model.likelihood(value, sigma))
+
+
+def test_gaussian_bound_may_differ_from_the_first_scale() -> None:
+    sigma = torch.tensor([0.05, 0.2, 0.4])
+    zero = torch.zeros(3)
+    model = GaussianConditional([0.1, 1.0], 0.3)
+    expected = GaussianConditional([0.3]).likelihood(zero, sigma)
+    assert torch.equal(model.likelihood(zero, sigma), expected)
+    for bound in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(fastcoder.ArgumentError, match=r"scale_bound = .*, expected 0 < "):
+            GaussianConditional([0.1, 1.0], bound)
 
 
 def test_gaussian_likelihood_equals_the_formula() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import fastcoder
-from fastcoder.torch import ScaleHyperprior
+from fastcoder.torch import MeanScaleHyperprior, ScaleHyperprior
 from fastcoder.torch.exact import ExactTransform
 
 UNIT = 2**20
@@ -43,10 +43,14 @@ def integer_rows(layers: nn.Sequential, z_steps: np.ndarray) -> np.ndarray:
     """The exact path in int64: z in units of 2^-8, the result in units of 2^-30."""
     x, shift = z_steps.astype(np.int64), 8
     for layer in layers:
-        if isinstance(layer, nn.ReLU):
+        if isinstance(layer, (nn.ReLU, nn.LeakyReLU)):
             # Round half up from units of 2^-(20 + shift) to units of 2^-10, then clamp.
             drop = 10 + shift
-            x = np.clip((x + (1 << (drop - 1))) >> drop, 0, 1 << 22)
+            lowest = 0 if isinstance(layer, nn.ReLU) else -(1 << 22)
+            x = np.clip((x + (1 << (drop - 1))) >> drop, lowest, 1 << 22)
+            if isinstance(layer, nn.LeakyReLU):
+                slope = round(layer.negative_slope * UNIT)
+                x = np.where(x < 0, (x * slope + (1 << 19)) >> 20, x)
             shift = 10
         else:
             transposed = isinstance(layer, nn.ConvTranspose2d)
@@ -56,9 +60,9 @@ def integer_rows(layers: nn.Sequential, z_steps: np.ndarray) -> np.ndarray:
     return x
 
 
-@pytest.fixture
-def layers() -> nn.Sequential:
-    network = ScaleHyperprior(6, 9).hyper_synthesis
+@pytest.fixture(params=[ScaleHyperprior, MeanScaleHyperprior], ids=lambda codec: codec.name)
+def layers(request: pytest.FixtureRequest) -> nn.Sequential:
+    network = request.param(6, 9).hyper_synthesis
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(3.0)
@@ -80,7 +84,7 @@ def test_exact_transform_equals_integer_arithmetic(
 def test_exact_transform_does_not_depend_on_the_order_of_sums(layers: nn.Sequential) -> None:
     """Permuted channels add in another order: float32 differs, the exact path does not."""
     order = torch.randperm(6)
-    first, second = layers[0], nn.ConvTranspose2d(6, 6, 5, 2, 2, 1)
+    first, second = layers[0], nn.ConvTranspose2d(6, layers[0].out_channels, 5, 2, 2, 1)
     with torch.no_grad():
         second.weight.copy_(first.weight[order])
         second.bias.copy_(first.bias)
@@ -118,6 +122,22 @@ def test_exact_transform_refuses_weights_that_could_round(layers: nn.Sequential)
         layers[2].weight[0, 0, 0, 0] = 3000.0
     with pytest.raises(fastcoder.ArgumentError, match=r"layers\[2\].weight = .*, expected < 2048"):
         ExactTransform(layers)
+
+
+def test_exact_transform_rounds_what_is_no_multiple() -> None:
+    """Medians of another library come as any float32; every machine rounds them alike."""
+    layers = ScaleHyperprior(6, 9).hyper_synthesis
+    z = torch.randn(1, 6, 3, 3, dtype=torch.float64)
+    grid = (z * 1024 + 0.5).floor() / 1024
+    exact = ExactTransform(layers)
+    assert not torch.equal(z, grid)
+    assert torch.equal(exact(z), exact(grid))
+
+
+@pytest.mark.parametrize("slope", [-0.1, 1.5, float("nan")])
+def test_exact_transform_refuses_slopes_that_could_round(slope: float) -> None:
+    with pytest.raises(fastcoder.ArgumentError, match=r"layers\[0\].negative_slope = .*, expected"):
+        ExactTransform(nn.Sequential(nn.LeakyReLU(slope)))
 
 
 def test_exact_transform_refuses_other_layers() -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import fastcoder
 from fastcoder.torch import (
     CodecTables,
     FactorizedPrior,
     ImageCodec,
+    MeanScaleHyperprior,
     ScaleHyperprior,
     load,
     load_model,
@@ -23,7 +26,9 @@ from fastcoder.torch import (
 )
 
 
-@pytest.fixture(params=[FactorizedPrior, ScaleHyperprior], ids=lambda codec: codec.name)
+@pytest.fixture(
+    params=[FactorizedPrior, ScaleHyperprior, MeanScaleHyperprior], ids=lambda codec: codec.name
+)
 def model(request: pytest.FixtureRequest) -> ImageCodec:
     return request.param(6, 9)
 
@@ -65,6 +70,54 @@ def test_loaded_tables_are_those_of_the_file(model: ImageCodec, tmp_path: Path) 
     loaded = load_model(tmp_path / "model")
     assert loaded.tables.bottleneck.precision == 11
     assert loaded.fingerprint == model.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        (FactorizedPrior, {"activation": "relu", "filters": [3, 3, 3, 3], "fixed_medians": True}),
+        (ScaleHyperprior, {"scales": [0.1, 0.3, 4.0], "scale_bound": 0.25, "filters": [5]}),
+        (MeanScaleHyperprior, {"scale_bound": 0.2}),
+    ],
+)
+def test_options_of_a_codec_travel_with_it(
+    codec: type[FactorizedPrior] | type[ScaleHyperprior],
+    options: dict[str, object],
+    tmp_path: Path,
+) -> None:
+    model = codec(5, 6, **options)
+    assert model.options == options
+    if "fixed_medians" in options:
+        model.bottleneck.fixed_medians.copy_(torch.linspace(-2.7, 3.1, 6))
+    stored = save_model(model, tmp_path / "model", half=False)
+    loaded = load_model(tmp_path / "model")
+    assert loaded.options == options
+    assert loaded.fingerprint == stored.fingerprint == model.fingerprint
+    assert model.fingerprint != codec(5, 6).fingerprint
+    image = torch.rand(3, 40, 70)
+    with torch.no_grad():
+        mine, theirs = model.eval()(image[None]), loaded(image[None])
+    assert torch.equal(mine.image, theirs.image)
+    for name, likelihood in mine.likelihoods.items():
+        assert torch.equal(likelihood, theirs.likelihoods[name])
+    data = model.compress(image)
+    assert torch.equal(loaded.decompress(data), model.decompress(data))
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["", "[1]", "3", '{"filters": 3}', '{"width": 3}', '{"filters": [1000]}', "[" * 100_000,
+     '{"channels": 3}', '{"scale_bound": NaN}', '{"filters": [64, 64, 64]}',
+     '{"activation": "gdn"}', '{"fixed_medians": 1}', '{"scales": []}'],
+)  # fmt: skip
+def test_load_refuses_options_that_are_none(options: str, tmp_path: Path) -> None:
+    save_model(ScaleHyperprior(4, 4), tmp_path / "model")
+    with safe_open(tmp_path / "model", framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = {**file.metadata(), "options": options}
+    save_file(tensors, tmp_path / "model", metadata=metadata)
+    with pytest.raises(fastcoder.ArgumentError, match=r"model"):
+        load_model(tmp_path / "model")
 
 
 def test_load_refuses_every_kind_of_damage(model: ImageCodec, tmp_path: Path) -> None:
@@ -126,6 +179,8 @@ def test_save_refuses_what_half_precision_cannot_hold(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(fastcoder.ArgumentError, match=r"metadata = 'model', expected"):
         save_model(FactorizedPrior(4, 4), tmp_path / "model", metadata={"model": "mine"})
+    with pytest.raises(fastcoder.ArgumentError, match=r"metadata = 'options', expected"):
+        save_model(FactorizedPrior(4, 4), tmp_path / "model", metadata={"options": "mine"})
 
 
 def test_tables_refuse_parts_that_do_not_fit() -> None:
@@ -137,6 +192,18 @@ def test_tables_refuse_parts_that_do_not_fit() -> None:
             CodecTables.from_arrays({**arrays, name: arrays[name][:-1]})
         with pytest.raises(fastcoder.TableError):
             CodecTables.from_arrays({**arrays, name: arrays[name].astype(np.float32)})
-    for name in ("tables.bottleneck", "tables.medians", "tables.scales"):
+    centers = (arrays["tables.medians"] / 256).astype(np.float32)
+    with pytest.raises(fastcoder.TableError, match=r"tables.medians = given"):
+        CodecTables.from_arrays({**arrays, "tables.centers": centers})
+    with pytest.raises(fastcoder.TableError, match=r"tables.rule = b'nearest', expected b'ceil'"):
+        CodecTables.from_arrays({**arrays, "tables.rule": np.frombuffer(b"nearest", np.uint8)})
+    del arrays["tables.medians"]
+    with pytest.raises(fastcoder.TableError, match="medians = not finite"):
+        CodecTables.from_arrays({**arrays, "tables.centers": centers * np.float32(np.nan)})
+    arrays["tables.centers"] = centers
+    fixed = CodecTables.from_arrays(arrays)
+    np.testing.assert_array_equal(fixed.centers, tables.centers)
+    assert fixed.digest() != tables.digest()
+    for name in ("tables.bottleneck", "tables.centers", "tables.scales"):
         with pytest.raises(fastcoder.TableError):
             CodecTables.from_arrays({key: arrays[key] for key in arrays if key != name})

@@ -289,7 +289,8 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder of photographs, searched recursively.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, log, model.")],
     model: Annotated[
-        str, typer.Option(help="scale-hyperprior or factorized-prior.")
+        str,
+        typer.Option(help="factorized-prior, scale-hyperprior or mean-scale-hyperprior."),
     ] = "scale-hyperprior",
     channels: Annotated[int, typer.Option(help="N, channels of the hidden layers.")] = 128,
     latent_channels: Annotated[int, typer.Option(help="M, channels of the latents.")] = 192,

@@ -15,6 +15,7 @@ from fastcoder.torch.codecs import (
     ImageCodec,
     LatentPart,
     Latents,
+    MeanScaleHyperprior,
     ScaleHyperprior,
 )
 from fastcoder.torch.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
@@ -37,6 +38,7 @@ __all__ = [
     "ImageCodec",
     "LatentPart",
     "Latents",
+    "MeanScaleHyperprior",
     "ScaleHyperprior",
     "evaluate",
     "load",

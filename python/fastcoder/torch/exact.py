@@ -8,8 +8,11 @@ every sum of products stays below 2^53 units, so that float64 holds each partial
 the order of additions, fused multiply-adds, threads and devices make no difference:
 
     weights and biases      rounded to multiples of 2^-20
-    input z                 multiples of 2^-8, clamped to +-2^12
-    hidden activations      rounded to multiples of 2^-10 and clamped to 2^12
+    input z                 rounded to multiples of 2^-10 (a model of ours has multiples of 2^-8)
+                            and clamped to +-2^12
+    hidden activations      the same
+    slopes of leaky ReLUs   rounded to multiples of 2^-20, applied to what is rounded already: at
+                            most 2^12, so that the product needs 42 bits; then rounded once more
     products                multiples of 2^-30
     sums                    below 2^12 * 2^11 = 2^23, if sum |w| + |b| < 2^11 for each output
 
@@ -34,11 +37,11 @@ _WEIGHT_SUM_LIMIT = 2.0**11
 
 
 class ExactTransform:
-    """A frozen copy of convolutions and ReLUs with exact arithmetic in float64.
+    """A frozen copy of convolutions and (leaky) ReLUs with exact arithmetic in float64.
 
     Args:
-        layers: Conv2d, ConvTranspose2d and ReLU modules. Their weights are rounded to multiples of
-            2^-20 in the copy.
+        layers: Conv2d, ConvTranspose2d, ReLU and LeakyReLU modules. Their weights are rounded to
+            multiples of 2^-20 in the copy.
 
     Raises:
         ArgumentError: the weights of an output channel are too large for exact sums.
@@ -47,9 +50,14 @@ class ExactTransform:
     def __init__(self, layers: nn.Sequential) -> None:
         self._layers: list[nn.Module] = []
         for position, layer in enumerate(layers):
-            if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.ReLU)):
+            if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.ReLU, nn.LeakyReLU)):
                 raise ArgumentError(
                     f"layers[{position}] = {type(layer).__name__}, expected a convolution or ReLU"
+                )
+            if isinstance(layer, nn.LeakyReLU) and not 0.0 <= layer.negative_slope <= 1.0:
+                raise ArgumentError(
+                    f"layers[{position}].negative_slope = {layer.negative_slope}, "
+                    "expected 0 <= slope <= 1"
                 )
             self._layers.append(_on_grid(layer, position))
 
@@ -58,22 +66,30 @@ class ExactTransform:
         """Evaluates the layers.
 
         Args:
-            z: float64 (N, C, H, W), multiples of 2^-8.
+            z: float64 (N, C, H, W), the same numbers on every machine.
 
         Returns:
             float64 (N, C', H', W') on z's device (on the CPU if that device has no float64): the
             same numbers on every machine.
         """
         device = z.device if z.device.type in ("cpu", "cuda") else torch.device("cpu")
-        x = z.to(device, torch.float64).clamp(-_ACTIVATION_LIMIT, _ACTIVATION_LIMIT)
+        x = _rounded(z.to(device, torch.float64)).clamp_(-_ACTIVATION_LIMIT, _ACTIVATION_LIMIT)
         with torch.autocast(device.type, enabled=False), _plain_kernels(device):
             for layer in self._layers:
                 if isinstance(layer, nn.ReLU):
-                    steps = (x * (1.0 / _ACTIVATION_UNIT) + 0.5).floor_()
-                    x = (steps * _ACTIVATION_UNIT).clamp_(0.0, _ACTIVATION_LIMIT)
+                    x = _rounded(x).clamp_(0.0, _ACTIVATION_LIMIT)
+                elif isinstance(layer, nn.LeakyReLU):
+                    x = _rounded(x).clamp_(-_ACTIVATION_LIMIT, _ACTIVATION_LIMIT)
+                    slope = round(layer.negative_slope / _WEIGHT_UNIT) * _WEIGHT_UNIT
+                    x = torch.where(x < 0.0, _rounded(x * slope), x)
                 else:
                     x = layer.to(device)(x)
         return x
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """Multiples of 2^-10, halves upwards."""
+    return (x * (1.0 / _ACTIVATION_UNIT) + 0.5).floor_().mul_(_ACTIVATION_UNIT)
 
 
 def _plain_kernels(device: torch.device) -> contextlib.AbstractContextManager[None]:
@@ -83,7 +99,7 @@ def _plain_kernels(device: torch.device) -> contextlib.AbstractContextManager[No
 
 
 def _on_grid(layer: nn.Module, position: int) -> nn.Module:
-    if isinstance(layer, nn.ReLU):
+    if isinstance(layer, (nn.ReLU, nn.LeakyReLU)):
         return layer
     if isinstance(layer, nn.ConvTranspose2d):
         copy: nn.Conv2d | nn.ConvTranspose2d = nn.ConvTranspose2d(

@@ -13,22 +13,24 @@ from torch.nn import functional
 
 from fastcoder.torch.ops import lower_bound
 
-# A constrained value is stored as v with value = max(v, bound)^2 - _PEDESTAL. The pedestal keeps
+# A constrained value is stored as v with value = max(v, bound)^2 - PEDESTAL. The pedestal keeps
 # the derivative 2v away from 0 when the value itself is 0.
-_PEDESTAL = 2.0**-36
+PEDESTAL = 2.0**-36
 _BETA_MINIMUM = 1e-6
+BETA_BOUND = (_BETA_MINIMUM + PEDESTAL) ** 0.5
+GAMMA_BOUND = PEDESTAL**0.5
 
 
 class _Nonnegative(nn.Module):
     """Names the reparametrization of one parameter: a stored tensor and its lower bound."""
 
-    def __init__(self, initial: Tensor, minimum: float) -> None:
+    def __init__(self, initial: Tensor, bound: float) -> None:
         super().__init__()
-        self.stored = nn.Parameter((initial + _PEDESTAL).clamp(min=_PEDESTAL).sqrt())
-        self.bound = (minimum + _PEDESTAL) ** 0.5
+        self.stored = nn.Parameter((initial + PEDESTAL).clamp(min=PEDESTAL).sqrt())
+        self.bound = bound
 
     def forward(self) -> Tensor:
-        return lower_bound(self.stored, self.bound).square() - _PEDESTAL
+        return lower_bound(self.stored, self.bound).square() - PEDESTAL
 
 
 class GDN(nn.Module):
@@ -50,8 +52,8 @@ class GDN(nn.Module):
     def __init__(self, channels: int, inverse: bool = False) -> None:
         super().__init__()
         self.inverse = inverse
-        self.beta = _Nonnegative(torch.ones(channels), _BETA_MINIMUM)
-        self.gamma = _Nonnegative(0.1 * torch.eye(channels), 0.0)
+        self.beta = _Nonnegative(torch.ones(channels), BETA_BOUND)
+        self.gamma = _Nonnegative(0.1 * torch.eye(channels), GAMMA_BOUND)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalizes x of shape (N, channels, H, W); same shape and dtype out."""

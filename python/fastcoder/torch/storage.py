@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import importlib.resources
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def save_model(
     model: ImageCodec,
     path: str | os.PathLike[str],
     *,
-    half: bool = True,
+    half: bool | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> ImageCodec:
     """Writes a model and its tables to a safetensors file, completely or not at all.
@@ -46,7 +47,8 @@ def save_model(
         model: any codec; it is not changed.
         path: the file; an existing one is replaced.
         half: round the weights to float16, which halves the file. The rounded model is another
-            model, with its own tables and fingerprint.
+            model, with its own tables and fingerprint. By default True, but False for a codec
+            that came with the tables of CompressAI: its strings need the very same weights.
         metadata: more entries, for example lmbda and steps.
 
     Returns:
@@ -56,6 +58,8 @@ def save_model(
         ArgumentError: a weight does not fit float16, or metadata use a reserved name.
     """
     stored = copy.deepcopy(model).cpu().float().eval()
+    if half is None:
+        half = not stored.tables.of_compressai
     dtype = torch.float16 if half else torch.float32
     tensors: dict[str, torch.Tensor] = {}
     with torch.no_grad():
@@ -71,9 +75,12 @@ def save_model(
         "channels": str(stored.channels),
         "latent_channels": str(stored.latent_channels),
         "fingerprint": stored.fingerprint,
+        "options": json.dumps(stored.options, sort_keys=True),
     }
+    if not stored.options:
+        del own["options"]
     for name in metadata or {}:
-        if name in own:
+        if name in own or name == "options":
             raise ArgumentError(f"metadata = {name!r}, expected a name outside {', '.join(own)}")
     for name, array in stored.tables.to_arrays().items():
         tensors[name] = torch.from_numpy(np.array(array))
@@ -165,13 +172,21 @@ def _empty_model(
     for field in ("channels", "latent_channels"):
         text = metadata.get(field, "")
         # A codec of N and M channels has more than 25 * N * N and 25 * N * M weights.
-        if not text.isdecimal() or not 1 <= int(text) <= weights:
+        if len(text) > 9 or not text.isdecimal() or not 1 <= int(text) <= weights:
             raise ArgumentError(f"{name}: {field} = {text!r}, expected 1 <= {field} <= {weights}")
         sizes.append(int(text))
-    channels, latent_channels = sizes
-    if 25 * channels * (channels + latent_channels) > weights:
+    try:
+        options = json.loads(metadata.get("options", "{}"))
+        codec: Any = CODECS[metadata["model"]]
+        with torch.device("meta"):  # shapes without memory
+            shapes: ImageCodec = codec(*sizes, **options)
+            needed = sum(tensor.numel() for tensor in shapes.parameters())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ArgumentError(f"{name}: options = {error}, expected those of a codec") from None
+    if needed > weights:
         raise ArgumentError(
-            f"{name}: channels, latent_channels = {channels}, {latent_channels}, "
+            f"{name}: channels, latent_channels = {sizes[0]}, {sizes[1]}, "
             f"expected a codec of {weights} weights"
         )
-    return CODECS[metadata["model"]](channels, latent_channels)
+    model: ImageCodec = codec(*sizes, **options)
+    return model

@@ -5,9 +5,10 @@ from fastcoder.torch.codecs.base import CodecOutput, ImageCodec
 from fastcoder.torch.codecs.factorized import FactorizedPrior
 from fastcoder.torch.codecs.hyperprior import ScaleHyperprior
 from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents
+from fastcoder.torch.codecs.mean_scale import MeanScaleHyperprior
 
 CODECS: dict[str, type[FactorizedPrior] | type[ScaleHyperprior]] = {
-    codec.name: codec for codec in (FactorizedPrior, ScaleHyperprior)
+    codec.name: codec for codec in (FactorizedPrior, ScaleHyperprior, MeanScaleHyperprior)
 }
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "ImageCodec",
     "LatentPart",
     "Latents",
+    "MeanScaleHyperprior",
     "ScaleHyperprior",
 ]

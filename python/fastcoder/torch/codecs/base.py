@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -24,7 +25,7 @@ from fastcoder.errors import (
     SymbolRangeError,
 )
 from fastcoder.torch.arrays import to_array
-from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents
+from fastcoder.torch.codecs.latents import CodecTables, CodedParts, Latents
 from fastcoder.torch.exact import ExactTransform
 from fastcoder.torch.scales import FLOATS
 
@@ -107,13 +108,11 @@ class ImageCodec(nn.Module, ABC):
         """The network between coded latents and the rows of others, if there is one."""
 
     @abstractmethod
-    def _analyze(self, x: Tensor, frozen: Frozen) -> tuple[tuple[LatentPart, ...], Tensor | None]:
-        """(1, 3, H, W), padded, to the parts in coding order and sigma."""
+    def _analyze(self, x: Tensor, frozen: Frozen) -> CodedParts:
+        """(1, 3, H, W), padded, to the parts in coding order."""
 
     @abstractmethod
-    def _pull(
-        self, decoder: Decoder, height: int, width: int, frozen: Frozen
-    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+    def _pull(self, decoder: Decoder, height: int, width: int, frozen: Frozen) -> CodedParts:
         """Mirror image of `_analyze` and the pushes; height and width are the padded ones."""
 
     @abstractmethod
@@ -176,8 +175,8 @@ class ImageCodec(nn.Module, ABC):
         """The integers that stand for an image: the network half of `compress`."""
         x = _checked_image(image).to(self._device, torch.float32)
         frozen = self._freeze()
-        parts, sigma = self._analyze(pad_image(x, self.stride), frozen)
-        return Latents(x.shape[-2], x.shape[-1], parts, sigma)
+        coded = self._analyze(pad_image(x, self.stride), frozen)
+        return Latents(x.shape[-2], x.shape[-1], *coded)
 
     def pack_latents(self, latents: Latents) -> bytes:
         """Codes latents of this model into an `.fc` file: the coder half of `compress`."""
@@ -207,11 +206,11 @@ class ImageCodec(nn.Module, ABC):
             raise CorruptStreamError("stream = without symbol hash, expected one with it")
         try:
             decoder = Decoder(file.stream)
-            parts, sigma = self._pull(decoder, height, width, frozen)
+            coded = self._pull(decoder, height, width, frozen)
             decoder.finish()
         except SymbolRangeError as error:  # the width of a latent is our choice, not the caller's
             raise CorruptStreamError(str(error)) from error
-        return Latents(file.height, file.width, parts, sigma)
+        return Latents(file.height, file.width, *coded)
 
     @torch.inference_mode()
     def reconstruct(self, latents: Latents) -> Tensor:
@@ -256,6 +255,15 @@ class ImageCodec(nn.Module, ABC):
         """Number of rows of the factorized table."""
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments that make a codec like this one, without those at their default.
+
+        Numbers, strings and lists of them: they are stored in the model's file and, like the
+        weights, part of the fingerprint.
+        """
+        return {}
+
+    @property
     def _device(self) -> torch.device:
         return next(self.parameters()).device
 
@@ -289,10 +297,13 @@ class ImageCodec(nn.Module, ABC):
 
     def _versions(self) -> tuple[tuple[int, int, int], ...]:
         # `half`, `float` and `to` move a parameter to other memory and count no version.
-        return tuple((id(t), t.data_ptr(), t._version) for t in self.parameters())
+        tensors = (*self.parameters(), *self.buffers())
+        return tuple((id(t), t.data_ptr(), t._version) for t in tensors)
 
     def _weights_digest(self) -> bytes:
         state = hashlib.sha256(f"{self.name} {self.channels} {self.latent_channels}\n".encode())
+        if self.options:
+            state.update(f"{json.dumps(self.options, sort_keys=True)}\n".encode())
         for name, tensor in sorted(self.state_dict().items()):
             state.update(f"{name} {tuple(tensor.shape)}\n".encode())
             state.update(to_array(tensor.float()).astype("<f4").tobytes())

@@ -6,8 +6,8 @@ Source: Balle et al., "Variational image compression with a scale hyperprior", I
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,24 @@ from torch import Tensor, nn
 
 from fastcoder import CdfTable, Decoder, scale_table
 from fastcoder.torch.arrays import to_array, to_device, to_symbols
-from fastcoder.torch.codecs.base import (
-    CodecOutput,
-    Frozen,
-    ImageCodec,
-    LatentMode,
-    rounded_latents,
+from fastcoder.torch.codecs.base import CodecOutput, Frozen, LatentMode, rounded_latents
+from fastcoder.torch.codecs.compressai import (
+    CheckpointCodec,
+    bottleneck_options,
+    gaussian_options,
 )
-from fastcoder.torch.codecs.factorized import (
-    analysis_transform,
+from fastcoder.torch.codecs.factorized import analysis_transform, synthesis_transform
+from fastcoder.torch.codecs.latents import (
+    CodecTables,
+    CodedParts,
+    LatentPart,
+    Latents,
     centers,
-    synthesis_transform,
+    channel_indexes,
+    table_medians,
 )
-from fastcoder.torch.codecs.latents import CodecTables, LatentPart, Latents, channel_indexes
 from fastcoder.torch.entropy_models import EntropyBottleneck, GaussianConditional
+from fastcoder.torch.entropy_models.factorized import FILTERS
 from fastcoder.torch.exact import ExactTransform
 from fastcoder.torch.layers import conv, deconv
 from fastcoder.torch.ops import round_ste
@@ -38,7 +42,7 @@ _Z_STRIDE = 64
 _Y_STRIDE = 16
 
 
-class ScaleHyperprior(ImageCodec):
+class ScaleHyperprior(CheckpointCodec):
     """The codec whose latents y are Gaussian with scales that are sent as side information.
 
     The last layer of the hyper synthesis has no activation: its output is bounded below by the
@@ -50,6 +54,9 @@ class ScaleHyperprior(ImageCodec):
         latent_channels: M. The paper uses 192 and 320.
         scales: standard deviations that have a row in the table; by default
             `fastcoder.scale_table()`.
+        scale_bound: lower bound of every sigma, by default the smallest scale.
+        filters: widths of the layers of z's density, see `EntropyBottleneck`.
+        fixed_medians: see `EntropyBottleneck`.
 
     Example:
         >>> import torch
@@ -67,38 +74,73 @@ class ScaleHyperprior(ImageCodec):
         channels: int = 128,
         latent_channels: int = 192,
         scales: Sequence[float] | None = None,
+        scale_bound: float | None = None,
+        filters: Sequence[int] = FILTERS,
+        fixed_medians: bool = False,
     ) -> None:
         super().__init__(channels, latent_channels)
         self.analysis = analysis_transform(channels, latent_channels)
         self.synthesis = synthesis_transform(channels, latent_channels)
-        self.hyper_analysis = nn.Sequential(
+        self.hyper_analysis, self.hyper_synthesis = self._hyper_transforms()
+        self.bottleneck = EntropyBottleneck(channels, filters, fixed_medians)
+        self.gaussian = GaussianConditional(
+            scale_table().tolist() if scales is None else scales, scale_bound
+        )
+
+    @classmethod
+    def _options_of(cls, entries: Mapping[str, Tensor]) -> dict[str, Any]:
+        return {**bottleneck_options(entries), **gaussian_options(entries)}
+
+    # ---- what a codec with means has otherwise ---------------------------------------------------
+
+    def _hyper_transforms(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """The networks from `hyper_input` to z and from z to `parameters`."""
+        channels, latent_channels = self.channels, self.latent_channels
+        analysis = nn.Sequential(
             conv(latent_channels, channels, 3),
             nn.ReLU(),
             conv(channels, channels, 5, stride=2),
             nn.ReLU(),
             conv(channels, channels, 5, stride=2),
         )
-        self.hyper_synthesis = nn.Sequential(
+        synthesis = nn.Sequential(
             deconv(channels, channels, 5),
             nn.ReLU(),
             deconv(channels, channels, 5),
             nn.ReLU(),
             conv(channels, latent_channels, 3),
         )
-        self.bottleneck = EntropyBottleneck(channels)
-        self.gaussian = GaussianConditional(scale_table().tolist() if scales is None else scales)
+        return analysis, synthesis
+
+    def hyper_input(self, y: Tensor) -> Tensor:
+        """What the hyper analysis sees of y: its magnitude, which is all that tells a scale."""
+        return y.abs()
+
+    def parameters_of_y(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Scales (not yet bounded) and means of y for a rounded or noisy z, float32.
+
+        The float network, as in training. The rows of coded latents come from its exact version.
+        """
+        return self.hyper_synthesis(z).float(), None
+
+    def _scale_network(self) -> nn.Sequential:
+        """The part of the hyper synthesis that gives the scales."""
+        return self.hyper_synthesis
+
+    # ---- coding ----------------------------------------------------------------------------------
 
     def transform(self, x: Tensor, mode: LatentMode) -> CodecOutput:
         """Forward pass on (N, 3, H, W) with H and W multiples of 64."""
         quantization = "round" if mode == "round" else "noise"
         y = self.analysis(x)
-        z = self.hyper_analysis(y.abs()).float()
+        z = self.hyper_analysis(self.hyper_input(y)).float()
         z_value, z_likelihood = self.bottleneck(z, quantization)
-        sigma = self.hyper_synthesis(z_value).float()
+        sigma, mean = self.parameters_of_y(z_value)
         y = y.float()
-        y_value, y_likelihood = self.gaussian(y, sigma, quantization)
-        image = self.synthesis(round_ste(y) if mode == "ste" else y_value)
-        return CodecOutput(image, {"y": y_likelihood, "z": z_likelihood})
+        y_value, y_likelihood = self.gaussian(y, sigma, quantization, mean)
+        if mode == "ste":
+            y_value = round_ste(y) if mean is None else round_ste(y - mean) + mean
+        return CodecOutput(self.synthesis(y_value), {"y": y_likelihood, "z": z_likelihood})
 
     @property
     def bottleneck_channels(self) -> int:
@@ -109,32 +151,47 @@ class ScaleHyperprior(ImageCodec):
         """Quantizes the densities of z and one Gaussian per scale to integers, on the CPU."""
         return CodecTables(
             bottleneck=self.bottleneck.build_table(precision=precision, tail_mass=tail_mass),
-            medians=self.bottleneck.medians().numpy(),
+            medians=table_medians(self.bottleneck),
             gaussian=self.gaussian.build_table(precision=precision, tail_mass=tail_mass),
             scales=np.array(self.gaussian.scales),
         )
 
-    def _exact_transform(self) -> ExactTransform | None:
-        return ExactTransform(self.hyper_synthesis)
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments that make a codec like this one, without those at their default."""
+        options = self.bottleneck.options
+        scales = list(self.gaussian.scales)
+        if scales != scale_table().tolist():
+            options["scales"] = scales
+        if self.gaussian.scale_bound != scales[0]:
+            options["scale_bound"] = self.gaussian.scale_bound
+        return options
 
-    def _analyze(self, x: Tensor, frozen: Frozen) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+    def _exact_transform(self) -> ExactTransform | None:
+        return ExactTransform(self._scale_network())
+
+    def _analyze(self, x: Tensor, frozen: Frozen) -> CodedParts:
         y = self.analysis(x)
-        z = self.hyper_analysis(y.abs())
+        z = self.hyper_analysis(self.hyper_input(y))
         z_symbols = to_symbols(rounded_latents(z - centers(frozen.tables, z))[0])
         z_part = self._z_part(z_symbols, frozen)
         sigma, indexes = self._rows(z_symbols, frozen)
-        y_symbols = to_symbols(rounded_latents(y)[0])
-        return (z_part, self._y_part(y_symbols, indexes, frozen)), sigma
+        mean = self._means(z_symbols, frozen)
+        y_symbols = to_symbols(rounded_latents(y if mean is None else y - mean)[0])
+        return CodedParts((z_part, self._y_part(y_symbols, indexes, frozen)), sigma, mean)
 
-    def _pull(
-        self, decoder: Decoder, height: int, width: int, frozen: Frozen
-    ) -> tuple[tuple[LatentPart, ...], Tensor | None]:
+    def _pull(self, decoder: Decoder, height: int, width: int, frozen: Frozen) -> CodedParts:
         shape = (self.channels, height // _Z_STRIDE, width // _Z_STRIDE)
         z_symbols = decoder.pull(channel_indexes(shape), frozen.tables.bottleneck, dtype=np.int16)
         z_part = self._z_part(z_symbols, frozen)
         sigma, indexes = self._rows(z_symbols, frozen)
         y_symbols = decoder.pull(indexes, _gaussian_table(frozen), dtype=np.int16)
-        return (z_part, self._y_part(y_symbols, indexes, frozen)), sigma
+        mean = self._means(z_symbols, frozen)
+        return CodedParts((z_part, self._y_part(y_symbols, indexes, frozen)), sigma, mean)
+
+    def _means(self, z_symbols: NDArray[np.int16], frozen: Frozen) -> Tensor | None:
+        """The means of y, (M, H, W) on the model's device, or None in a codec without."""
+        return None
 
     def _rows(
         self, z_symbols: NDArray[np.int16], frozen: Frozen
@@ -147,8 +204,9 @@ class ScaleHyperprior(ImageCodec):
         exact = cast("ExactTransform", frozen.exact)
         z = to_device(z_symbols, self._device)[None].double()
         scales = frozen.tables.scales
-        sigma = exact(z + centers(frozen.tables, z))[0].clamp(scales[0], scales[-1])
-        indexes = to_array(scale_indexes(sigma, scales.tolist()))
+        bound = max(self.gaussian.scale_bound, scales[0])
+        sigma = exact(z + centers(frozen.tables, z))[0].clamp(bound, max(bound, scales[-1]))
+        indexes = to_array(scale_indexes(sigma, scales.tolist(), frozen.tables.rule))
         return sigma.cpu(), indexes
 
     def _z_part(self, symbols: NDArray[np.int16], frozen: Frozen) -> LatentPart:
@@ -165,6 +223,8 @@ class ScaleHyperprior(ImageCodec):
 
     def _synthesize(self, latents: Latents, frozen: Frozen) -> Tensor:
         y = to_device(latents.part("y").symbols, self._device)[None].float()
+        if latents.mean is not None:
+            y = y + latents.mean.to(y.device)
         image: Tensor = self.synthesis(y)
         return image
 

@@ -8,15 +8,18 @@ g_k(u) = u + a_k * tanh(u) and f_K a sigmoid; H = softplus(.) and a = tanh(.) ke
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fastcoder import CdfTable
-from fastcoder._arrays import as_integer
+from fastcoder._arrays import as_flag, as_integer
 from fastcoder.errors import ArgumentError
 from fastcoder.torch.entropy_models.base import (
     EntropyModel,
@@ -25,7 +28,9 @@ from fastcoder.torch.entropy_models.base import (
     quantize,
 )
 
-_WIDTHS = (1, 3, 3, 3, 1)  # K = 4 layers, r = 3
+FILTERS = (3, 3, 3)  # r_1 .. r_(K-1): K = 4 layers, r = 3; CompressAI has K = 5: (3, 3, 3, 3)
+_MAX_LAYERS = 16
+_MAX_WIDTH = 64
 _INITIAL_SCALE = 10.0
 
 # A median is part of the reconstruction on both sides: it is shipped as an integer multiple of
@@ -38,10 +43,14 @@ _BISECTIONS = 80  # 2^21 / 2^80 is far below the spacing of float64 near any roo
 
 
 class EntropyBottleneck(EntropyModel):
-    """Learned density per channel with K = 4 layers of width r = 3.
+    """Learned density per channel, by default with K = 4 layers of width r = 3.
 
     Args:
         channels: number of channels (axis 1 of the input), one density each.
+        filters: widths between the K = len(filters) + 1 layers, 1 to 64 each, at most 15.
+        fixed_medians: keep the centers of rounding as a buffer `fixed_medians`, float32[channels],
+            0 at first, instead of solving for the medians of the densities. CompressAI's models
+            learn theirs; they are no multiples of 2^-8.
 
     Example:
         >>> model = EntropyBottleneck(2)
@@ -52,21 +61,36 @@ class EntropyBottleneck(EntropyModel):
         2
     """
 
-    def __init__(self, channels: int) -> None:
+    fixed_medians: Tensor | None
+
+    def __init__(
+        self, channels: int, filters: Sequence[int] = FILTERS, fixed_medians: bool = False
+    ) -> None:
         super().__init__()
         if as_integer(channels, "channels") < 1:
             raise ArgumentError(f"channels = {channels}, expected channels >= 1")
         self.channels = channels
+        self.filters = tuple(as_integer(width, "filters") for width in filters)
+        if len(self.filters) >= _MAX_LAYERS:
+            raise ArgumentError(f"len(filters) = {len(self.filters)}, expected < {_MAX_LAYERS}")
+        for position, width in enumerate(self.filters):
+            if not 1 <= width <= _MAX_WIDTH:
+                raise ArgumentError(
+                    f"filters[{position}] = {width}, expected 1 <= width <= {_MAX_WIDTH}"
+                )
         self.matrices = nn.ParameterList()
         self.biases = nn.ParameterList()
         self.factors = nn.ParameterList()
-        scale = _INITIAL_SCALE ** (1.0 / (len(_WIDTHS) - 1))
-        for inputs, outputs in pairwise(_WIDTHS):
+        scale = _INITIAL_SCALE ** (1.0 / (len(self.filters) + 1))
+        widths = (1, *self.filters, 1)
+        for layer, (inputs, outputs) in enumerate(pairwise(widths)):
             start = math.log(math.expm1(1.0 / (scale * outputs)))
             self.matrices.append(nn.Parameter(torch.full((channels, outputs, inputs), start)))
             self.biases.append(nn.Parameter(torch.rand(channels, outputs, 1) - 0.5))
-            if outputs != 1:
+            if layer < len(self.filters):
                 self.factors.append(nn.Parameter(torch.zeros(channels, outputs, 1)))
+        given = torch.zeros(channels) if as_flag(fixed_medians, "fixed_medians") else None
+        self.register_buffer("fixed_medians", given)
 
     def forward(self, z: Tensor, quantization: Quantization | None = None) -> tuple[Tensor, Tensor]:
         """Quantizes z and gives the probability of the result.
@@ -83,7 +107,7 @@ class EntropyBottleneck(EntropyModel):
         center = None
         if mode == "round":
             shape = (1, self.channels) + (1,) * (z.dim() - 2)
-            center = (self.medians().to(z) * MEDIAN_STEP).reshape(shape)
+            center = self.centers().to(z).reshape(shape)
         value = quantize(z, mode, center)
         return value, self.likelihood(value)
 
@@ -134,10 +158,29 @@ class EntropyBottleneck(EntropyModel):
         median = self.quantiles(torch.zeros(1, dtype=torch.float64))[:, 0]
         return (median / MEDIAN_STEP).round().to(torch.int32)
 
-    def build_table(self, *, precision: int = 14, tail_mass: float = 2.0**-12) -> CdfTable:
-        """Builds one row per channel over round(z - median), plus an escape slot for the tails.
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments that make a bottleneck like this one, but those at their default."""
+        options: dict[str, Any] = {}
+        if self.filters != FILTERS:
+            options["filters"] = list(self.filters)
+        if self.fixed_medians is not None:
+            options["fixed_medians"] = True
+        return options
 
-        Use with `medians()`: a coded symbol k of channel c stands for k + medians()[c] * 2^-8.
+    def centers(self) -> Tensor:
+        """What latents are rounded around: float64[channels], exact, on the CPU.
+
+        The fixed medians if there are any, else `medians()` times 2^-8.
+        """
+        if self.fixed_medians is not None:
+            return self.fixed_medians.detach().cpu().double()
+        return self.medians().double() * MEDIAN_STEP
+
+    def build_table(self, *, precision: int = 14, tail_mass: float = 2.0**-12) -> CdfTable:
+        """Builds one row per channel over round(z - center), plus an escape slot for the tails.
+
+        Use with `centers()`: a coded symbol k of channel c stands for k + centers()[c].
         """
         rows, offsets = self.pmf_rows(tail_mass)
         return CdfTable.from_pmf(rows, offsets, precision=precision, escape=True)
@@ -153,7 +196,7 @@ class EntropyBottleneck(EntropyModel):
             raise ArgumentError(f"tail_mass = {tail_mass}, expected 0 < tail_mass < 1")
         edge = math.log(2.0 / tail_mass - 1.0)
         tails = self.quantiles(torch.tensor([-edge, edge], dtype=torch.float64))
-        median = self.medians().to(torch.float64) * MEDIAN_STEP
+        median = self.centers()
         first = (tails[:, 0] - median).floor().clamp(max=0.0)
         last = (tails[:, 1] - median).ceil().clamp(min=0.0)
         cpu = self if self.matrices[0].device.type == "cpu" else _on_cpu(self)
@@ -177,6 +220,4 @@ def interval_probability(lower: Tensor, upper: Tensor) -> Tensor:
 
 
 def _on_cpu(model: EntropyBottleneck) -> EntropyBottleneck:
-    copy = EntropyBottleneck(model.channels)
-    copy.load_state_dict({name: value.cpu() for name, value in model.state_dict().items()})
-    return copy
+    return copy.deepcopy(model).cpu()

@@ -25,7 +25,7 @@ class TrainConfig:
     Attributes:
         data: folder of training images, searched recursively.
         out: folder of the run.
-        model: "scale-hyperprior" or "factorized-prior".
+        model: "factorized-prior", "scale-hyperprior" or "mean-scale-hyperprior".
         channels: N, hidden channels.
         latent_channels: M, channels of the latents.
         lmbda: weight of the distortion; larger means better and bigger images.
