@@ -110,7 +110,8 @@ def _on_grid(layer: nn.Module, position: int) -> nn.Module:
             layer.padding,  # type: ignore[arg-type]
             layer.output_padding,  # type: ignore[arg-type]
             dtype=torch.float64,
-        )
+            device="meta",  # takes no random numbers
+        ).to_empty(device="cpu")
         summed = (0, 2, 3)  # the weights of a transposed convolution are (inputs, outputs, ...)
     elif isinstance(layer, nn.Conv2d):
         copy = nn.Conv2d(
@@ -120,7 +121,8 @@ def _on_grid(layer: nn.Module, position: int) -> nn.Module:
             layer.stride,  # type: ignore[arg-type]
             layer.padding,  # type: ignore[arg-type]
             dtype=torch.float64,
-        )
+            device="meta",  # takes no random numbers
+        ).to_empty(device="cpu")
         summed = (1, 2, 3)
     else:
         raise ArgumentError(f"layers[{position}] = {type(layer).__name__}, expected a convolution")

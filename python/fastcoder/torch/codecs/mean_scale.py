@@ -8,6 +8,7 @@ compression", NeurIPS 2018, without the autoregressive part.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -67,8 +68,10 @@ class MeanScaleHyperprior(ScaleHyperprior):
         """The hyper synthesis without the outputs of the means: half of its last layer."""
         *first, last = self.hyper_synthesis
         kept = self.latent_channels
-        half = conv(kept * 3 // 2, kept, 3)
-        half.load_state_dict({name: value[:kept] for name, value in last.state_dict().items()})
+        with torch.device("meta"):  # takes no random numbers
+            half = conv(kept * 3 // 2, kept, 3)
+        weights = {name: value[:kept] for name, value in last.state_dict().items()}
+        half.load_state_dict(weights, assign=True)
         return nn.Sequential(*first, half)
 
     def _means(self, z_symbols: NDArray[np.int16], frozen: Frozen) -> Tensor | None:
