@@ -11,6 +11,7 @@ from torch import nn
 import fastcoder
 from fastcoder.torch import MeanScaleHyperprior, ScaleHyperprior
 from fastcoder.torch.exact import ExactTransform
+from tests.reference_integer import convolve
 
 UNIT = 2**20
 
@@ -18,25 +19,6 @@ UNIT = 2**20
 def as_integers(tensor: torch.Tensor) -> np.ndarray:
     steps = tensor.detach().double().numpy() * UNIT
     return np.rint(steps).astype(np.int64)
-
-
-def integer_conv(x: np.ndarray, weight: np.ndarray, stride: int, transposed: bool) -> np.ndarray:
-    """Convolution of int64 (C, H, W), zero padding k // 2, output sample 0 on input sample 0."""
-    kernel = weight.shape[-1]
-    pad = kernel // 2
-    if transposed:
-        wide = np.zeros((x.shape[0], x.shape[1] * stride, x.shape[2] * stride), np.int64)
-        wide[:, ::stride, ::stride] = x
-        x, stride = wide, 1
-        weight = weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
-    height, width = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
-    out = np.zeros((weight.shape[0], height, width), np.int64)
-    for dy in range(kernel):
-        for dx in range(kernel):
-            part = padded[:, dy : dy + x.shape[1] : stride, dx : dx + x.shape[2] : stride]
-            out += np.einsum("oi,ihw->ohw", weight[:, :, dy, dx], part)
-    return out
 
 
 def integer_rows(layers: nn.Sequential, z_steps: np.ndarray) -> np.ndarray:
@@ -56,7 +38,7 @@ def integer_rows(layers: nn.Sequential, z_steps: np.ndarray) -> np.ndarray:
             transposed = isinstance(layer, nn.ConvTranspose2d)
             stride = layer.stride[0]
             bias = as_integers(layer.bias)[:, None, None] << shift
-            x = integer_conv(x, as_integers(layer.weight), stride, transposed) + bias
+            x = convolve(x, as_integers(layer.weight), stride, transposed) + bias
     return x
 
 

@@ -41,6 +41,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
         "fastcoder.torch.arrays",
         "fastcoder.torch.exact",
         "fastcoder.torch.images",
+        "fastcoder.torch.integer",
         "fastcoder.torch.ops",
         "fastcoder.torch.random",
         "fastcoder.torch.scales",

@@ -20,6 +20,7 @@ from fastcoder.torch.codecs import (
 )
 from fastcoder.torch.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
 from fastcoder.torch.evaluation import Evaluation, EvaluationRow, evaluate
+from fastcoder.torch.integer import IntegerLayer, IntegerTransform
 from fastcoder.torch.layers import GDN, IGDN
 from fastcoder.torch.scales import scale_indexes
 from fastcoder.torch.storage import load, load_model, read_metadata, save_model
@@ -36,6 +37,8 @@ __all__ = [
     "FactorizedPrior",
     "GaussianConditional",
     "ImageCodec",
+    "IntegerLayer",
+    "IntegerTransform",
     "LatentPart",
     "Latents",
     "MeanScaleHyperprior",

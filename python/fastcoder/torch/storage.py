@@ -12,6 +12,7 @@ import importlib.resources
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ def save_model(
         model: any codec; it is not changed.
         path: the file; an existing one is replaced.
         half: round the weights to float16, which halves the file. The rounded model is another
-            model, with its own tables and fingerprint. By default True, but False for a codec
-            that came with the tables of CompressAI: its strings need the very same weights.
+            model, with its own tables and fingerprint; an integer network stays with it. By
+            default True, but False for a codec that came with the tables of CompressAI: its
+            strings need the very same weights.
         metadata: more entries, for example lmbda and steps.
 
     Returns:
@@ -62,6 +64,7 @@ def save_model(
         half = not stored.tables.of_compressai
     dtype = torch.float16 if half else torch.float32
     tensors: dict[str, torch.Tensor] = {}
+    network = stored.integer_network
     with torch.no_grad():
         for name, tensor in stored.state_dict().items():
             narrow = tensor.to(dtype).contiguous()
@@ -69,6 +72,8 @@ def save_model(
                 raise ArgumentError(f"{name} = not finite in {dtype}, expected finite weights")
             tensor.copy_(narrow)
             tensors[name] = narrow
+    if network is not None:  # it goes with the latents, which rounding hardly changes
+        stored.attach_tables(replace(stored.tables, hyper=network))
     own = {
         "format": FORMAT,
         "model": stored.name,

@@ -27,6 +27,7 @@ from fastcoder.errors import (
 from fastcoder.torch.arrays import to_array
 from fastcoder.torch.codecs.latents import CodecTables, CodedParts, Latents
 from fastcoder.torch.exact import ExactTransform
+from fastcoder.torch.integer import IntegerTransform
 from fastcoder.torch.scales import FLOATS
 
 # "ste" is for training only: the transforms see rounded latents with the gradient of the identity,
@@ -62,7 +63,7 @@ class Frozen:
     versions: tuple[tuple[int, int, int], ...]
     weights: bytes
     tables: CodecTables
-    exact: ExactTransform | None
+    exact: ExactTransform | IntegerTransform | None
     fingerprint: str
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
@@ -104,8 +105,11 @@ class ImageCodec(nn.Module, ABC):
         """Quantizes every distribution of the model to integers, on the CPU."""
 
     @abstractmethod
-    def _exact_transform(self) -> ExactTransform | None:
-        """The network between coded latents and the rows of others, if there is one."""
+    def _exact_transform(self, tables: CodecTables) -> ExactTransform | IntegerTransform | None:
+        """The network between coded latents and the rows of others, if there is one.
+
+        That of the tables, or else the float network, both the same on every machine.
+        """
 
     @abstractmethod
     def _analyze(self, x: Tensor, frozen: Frozen) -> CodedParts:
@@ -241,13 +245,21 @@ class ImageCodec(nn.Module, ABC):
             raise ArgumentError(
                 f"tables.bottleneck.rows = {tables.bottleneck.rows}, expected {own}"
             )
-        exact = self._exact_transform()
+        exact = self._exact_transform(tables)
         if (exact is None) != (tables.gaussian is None):
             raise ArgumentError(
                 f"tables.gaussian = {tables.gaussian}, expected that of {self.name}"
             )
         weights = self._weights_digest()
         self._frozen = self._frozen_with(weights, tables, exact)
+
+    @property
+    def integer_network(self) -> IntegerTransform | None:
+        """The network of integers that belongs to the present weights; builds nothing."""
+        frozen = self._frozen
+        if frozen is None or frozen.tables.hyper is None:
+            return None
+        return frozen.tables.hyper if frozen.weights == self._weights_digest() else None
 
     @property
     @abstractmethod
@@ -286,11 +298,15 @@ class ImageCodec(nn.Module, ABC):
         if frozen is not None and frozen.weights == weights:
             self._frozen = replace(frozen, versions=versions)
         else:
-            self._frozen = self._frozen_with(weights, self.build_tables(), self._exact_transform())
+            tables = self.build_tables()
+            self._frozen = self._frozen_with(weights, tables, self._exact_transform(tables))
         return self._frozen
 
     def _frozen_with(
-        self, weights: bytes, tables: CodecTables, exact: ExactTransform | None
+        self,
+        weights: bytes,
+        tables: CodecTables,
+        exact: ExactTransform | IntegerTransform | None,
     ) -> Frozen:
         fingerprint = hashlib.sha256(weights + tables.digest()).hexdigest()[:16]
         return Frozen(self._versions(), weights, tables, exact, fingerprint)

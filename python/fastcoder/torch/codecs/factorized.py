@@ -143,7 +143,7 @@ class FactorizedPrior(CheckpointCodec):
         own = {} if self.activation == "gdn" else {"activation": self.activation}
         return {**own, **self.bottleneck.options}
 
-    def _exact_transform(self) -> ExactTransform | None:
+    def _exact_transform(self, tables: CodecTables) -> ExactTransform | None:
         return None
 
     def _analyze(self, x: Tensor, frozen: Frozen) -> CodedParts:

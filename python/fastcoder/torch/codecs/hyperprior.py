@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fastcoder import CdfTable, Decoder, scale_table
+from fastcoder.errors import ArgumentError
 from fastcoder.torch.arrays import to_array, to_device, to_symbols
 from fastcoder.torch.codecs.base import CodecOutput, Frozen, LatentMode, rounded_latents
 from fastcoder.torch.codecs.compressai import (
@@ -34,6 +36,7 @@ from fastcoder.torch.codecs.latents import (
 from fastcoder.torch.entropy_models import EntropyBottleneck, GaussianConditional
 from fastcoder.torch.entropy_models.factorized import FILTERS
 from fastcoder.torch.exact import ExactTransform
+from fastcoder.torch.integer import INPUT_UNIT, IntegerTransform
 from fastcoder.torch.layers import conv, deconv
 from fastcoder.torch.ops import round_ste
 from fastcoder.torch.scales import scale_indexes
@@ -167,8 +170,23 @@ class ScaleHyperprior(CheckpointCodec):
             options["scale_bound"] = self.gaussian.scale_bound
         return options
 
-    def _exact_transform(self) -> ExactTransform | None:
-        return ExactTransform(self._scale_network())
+    def _exact_transform(self, tables: CodecTables) -> ExactTransform | IntegerTransform:
+        network = tables.hyper
+        if network is None:
+            return ExactTransform(self._scale_network())
+        found = (network.inputs, network.outputs, network.scale)
+        wanted = (self.channels, self.latent_channels, _Z_STRIDE / _Y_STRIDE)
+        if found != wanted:
+            raise ArgumentError(
+                f"tables.hyper: inputs, outputs, scale = {found}, expected {wanted}"
+            )
+        last = network.layers[-1]
+        if int(last.low.min()) < 0 or int(last.high.max()) >= len(tables.scales):
+            raise ArgumentError(
+                f"tables.hyper: rows {last.low.min()} to {last.high.max()}, "
+                f"expected 0 to {len(tables.scales) - 1}"
+            )
+        return network
 
     def _analyze(self, x: Tensor, frozen: Frozen) -> CodedParts:
         y = self.analysis(x)
@@ -198,12 +216,18 @@ class ScaleHyperprior(CheckpointCodec):
     ) -> tuple[Tensor, NDArray[np.uint8] | NDArray[np.uint16]]:
         """From the integers of z to sigma and the rows of y: exact, the same on every machine.
 
-        A difference between two machines would need a sum that is not exact (see exact.py) or a
-        comparison of equal float64 numbers that comes out differently.
+        An integer network gives the rows themselves. With the float network a difference between
+        two machines would need a sum that is not exact (see exact.py) or a comparison of equal
+        float64 numbers that comes out differently.
         """
-        exact = cast("ExactTransform", frozen.exact)
-        z = to_device(z_symbols, self._device)[None].double()
         scales = frozen.tables.scales
+        z = to_device(z_symbols, self._device)[None].double()
+        if isinstance(frozen.exact, IntegerTransform):
+            rows = frozen.exact((z + centers(frozen.tables, z)) / INPUT_UNIT)[0]
+            narrow = torch.uint8 if len(scales) <= 256 else torch.uint16
+            indexes = to_array(rows.to(narrow))
+            return torch.from_numpy(scales[indexes]), indexes
+        exact = cast("ExactTransform", frozen.exact)
         bound = max(self.gaussian.scale_bound, scales[0])
         sigma = exact(z + centers(frozen.tables, z))[0].clamp(bound, max(bound, scales[-1]))
         indexes = to_array(scale_indexes(sigma, scales.tolist(), frozen.tables.rule))

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastcoder import CdfTable, cost
-from fastcoder.errors import TableError
+from fastcoder.errors import FastcoderError, TableError
 from fastcoder.scales import Rule
 from fastcoder.torch.entropy_models import EntropyBottleneck
 from fastcoder.torch.entropy_models.factorized import MEDIAN_STEP
+from fastcoder.torch.integer import IntegerTransform
 
 # What the arrays of a stored model may be.
 _KINDS = {
@@ -27,6 +28,7 @@ _KINDS = {
     "scales": np.dtype(np.float64),
     "rule": np.dtype(np.uint8),
 }
+_HYPER = "tables.hyper."
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class CodecTables:
         gaussian: one row per scale, or None in a codec without a hyperprior.
         scales: float64[rows of gaussian], or empty.
         rule: how a sigma chooses its row; `fastcoder.scale_indexes` explains it.
+        hyper: the integer network from z to the rows of y. None in a codec without a hyperprior,
+            and where the float network is evaluated exactly instead (fastcoder.torch.exact).
     """
 
     bottleneck: CdfTable
@@ -47,6 +51,7 @@ class CodecTables:
     gaussian: CdfTable | None = None
     scales: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     rule: Rule = "nearest"
+    hyper: IntegerTransform | None = None
 
     def __post_init__(self) -> None:
         """Raises TableError for parts that do not fit together."""
@@ -57,6 +62,8 @@ class CodecTables:
         rows = 0 if self.gaussian is None else self.gaussian.rows
         if self.scales.shape != (rows,):
             raise TableError(f"scales.shape = {self.scales.shape}, expected ({rows},)")
+        if self.hyper is not None and self.gaussian is None:
+            raise TableError("hyper = a network, expected None without rows for it to choose from")
         if not np.isfinite(self.medians).all():
             raise TableError("medians = not finite, expected finite numbers")
 
@@ -85,6 +92,8 @@ class CodecTables:
             arrays["tables.scales"] = self.scales
         if self.rule != "nearest":
             arrays["tables.rule"] = np.frombuffer(self.rule.encode(), np.uint8)
+        if self.hyper is not None:
+            arrays |= {_HYPER + name: array for name, array in self.hyper.to_arrays().items()}
         return arrays
 
     @classmethod
@@ -109,12 +118,22 @@ class CodecTables:
         if rule is not None and rule.tobytes() != b"ceil":
             raise TableError(f"tables.rule = {rule.tobytes()!r}, expected b'ceil'")
         gaussian = arrays.get("tables.gaussian")
+        network = {
+            name.removeprefix(_HYPER): array
+            for name, array in arrays.items()
+            if name.startswith(_HYPER)
+        }
+        try:
+            hyper = IntegerTransform.from_arrays(network) if network else None
+        except FastcoderError as error:
+            raise TableError(f"tables.hyper: {error}") from None
         return cls(
             bottleneck=CdfTable.from_bytes(arrays["tables.bottleneck"].tobytes()),
             medians=np.array(arrays[medians]),
             gaussian=None if gaussian is None else CdfTable.from_bytes(gaussian.tobytes()),
             scales=arrays.get("tables.scales", np.zeros(0)).astype(np.float64),
             rule="nearest" if rule is None else "ceil",
+            hyper=hyper,
         )
 
     def digest(self) -> bytes:
@@ -164,8 +183,8 @@ class Latents:
         height: of the image in pixels, before padding.
         width: the same.
         parts: ("z", then "y") with a hyperprior, else ("y",).
-        sigma: float64 (channels, height, width) of y, the exact numbers that chose the rows; None
-            without a hyperprior.
+        sigma: float64 (channels, height, width) of y: the exact numbers that chose the rows, or
+            the scales of the rows where integers chose them; None without a hyperprior.
         mean: float32, same shape: what the symbols of y are relative to; None if they are not.
     """
 

@@ -8,14 +8,11 @@ and then renamed, so that an interrupted run never leaves half of one.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import io
 import math
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ from fastcoder.torch.training.config import TrainConfig, learning_rate
 from fastcoder.torch.training.data import CropSource, read_pixels, split_holdout
 from fastcoder.torch.training.log import CsvLog
 from fastcoder.torch.training.optimizers import Soap
+from fastcoder.torch.training.running import interruptible, usable_device
 
 # What a checkpoint consists of, and what of its config has to be that of the run.
 _PARTS = {"model", "average", "optimizer", "step", "seconds", "skipped", "config"}
@@ -44,7 +42,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        self.device = _usable_device(config.device)
+        self.device = usable_device(config.device)
         torch.manual_seed(config.seed)
         model = CODECS[config.model](config.channels, config.latent_channels)
         self.model: ImageCodec = model.to(self.device)
@@ -180,7 +178,7 @@ def train(config: TrainConfig) -> None:
     images = [_whole_blocks(to_tensor(rgb[None])) for rgb in validation if rgb is not None]
     seed = config.seed + trainer.step  # a resumed run draws new crops
     with (
-        _interruptible() as interrupted,
+        interruptible() as interrupted,
         CropSource(paths, config.crop, config.batch, seed) as source,
         CsvLog(config.out / "log.csv", append=config.resume) as log,
         _progress_bar(trainer) as bar,
@@ -277,20 +275,6 @@ def _read_checkpoint(path: Path, config: TrainConfig) -> dict[str, Any]:
     return state
 
 
-def _usable_device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()  # "meta" exists but holds no values
-    except (RuntimeError, AssertionError) as error:  # a build without CUDA asserts
-        reason = str(error).splitlines()[0]
-        raise ArgumentError(
-            f"device = {name!r}, expected a device of this machine ({reason})"
-        ) from error
-    return device
-
-
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
@@ -303,25 +287,3 @@ def _whole_blocks(image: Tensor) -> Tensor:
     """Cuts an image to multiples of 64, so that no padding enters the numbers."""
     height, width = (max(64, side // 64 * 64) for side in image.shape[-2:])
     return image[..., :height, :width]
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """Turns Ctrl-C into an entry of a list, so that it cuts neither a step nor a checkpoint.
-
-    That holds for an impatient second one, too: they all end with this context.
-    """
-    received: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        received.append(number)
-
-    try:
-        previous = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: signals cannot be caught here
-        yield received
-        return
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGINT, previous)
