@@ -30,6 +30,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.codes", "fastcoder.large_tables"),
     ("fastcoder.intervals", "fastcoder.parametric", "fastcoder.random"),
     (
+        "fastcoder.compat",
         "fastcoder.container",
         "fastcoder.range_coding",
         "fastcoder.rate_report",
@@ -53,7 +54,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.torch.training",),
     ("fastcoder.cli",),
 ]
-CPP_FLOORS = ["base", "format", "simd", "coder", "python"]
+CPP_FLOORS = ["base", "format", "simd", "coder", "compat", "python"]
 
 # What may cross the ISA wall: nothing of the standard library that is a template or inline.
 ISA_HEADERS = {"stdint.h", "stddef.h", "string.h", "immintrin.h", "arm_neon.h", "intrin.h"}
