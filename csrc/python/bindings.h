@@ -91,5 +91,6 @@ void bind_parametric(py::module_& m);
 void bind_random(py::module_& m);
 void bind_threads(py::module_& m);
 void bind_compat_torchac(py::module_& m);
+void bind_compat_compressai(py::module_& m);
 
 }  // namespace fastcoder

@@ -51,6 +51,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_random(m);
   bind_threads(m);
   bind_compat_torchac(m);
+  bind_compat_compressai(m);
   m.def("available_isas", &available_isas);
   m.def("active_isa", [] { return std::string(active_kernels().name); });
   m.def("use_isa", &use_isa, py::arg("isa"));

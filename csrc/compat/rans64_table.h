@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables of CompressAI's coder, as its callers pass them on every call, and what a coder
+// prepares from them once.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "coder/cdf_table.h"
+#include "compat/rans64_step.h"
+
+namespace fastcoder {
+
+// All that defines a table: size and offset of every row, and the rows back to back, without what
+// pads them. Two tables are equal if these are.
+struct Rans64Content {
+  std::vector<int32_t> sizes;    // entries of a row, escape slot and both ends included
+  std::vector<int32_t> offsets;  // symbol of slot 0
+  std::vector<int32_t> cdf;
+  bool operator==(const Rans64Content&) const = default;
+};
+
+struct Rans64Row {
+  uint32_t begin;  // first of its entries in cdf, and of its pushes
+  uint32_t plain;  // slots before the escape
+  int32_t offset;
+};
+
+// Decoding. With value = x mod 2^16, buckets[begin + (value >> shift)] is
+//
+//   bits  63..48   47..32   31..16   15..0
+//         slot     freq 1   freq 0   start 0       of the first slot that reaches into the bucket
+//
+// and decides between that slot and the next one, as in simd/table_view.h: what it cannot decide
+// (later slots of a bucket, escapes, values outside every slot) has value - start >= frequency.
+struct Rans64Buckets {
+  uint32_t begin;
+  uint32_t shift;
+};
+
+// Immutable but for what is prepared on demand; shared by threads without locks.
+class Rans64Table {
+ public:
+  // Rows of at least two entries that never decrease, in [0, 2^16]; slots without width and a last
+  // entry below 2^16 are legal. Throws Error(kTable) that names row, position and value.
+  explicit Rans64Table(Rans64Content content);
+
+  const Rans64Content& content() const { return content_; }
+  std::span<const Rans64Row> rows() const { return rows_; }
+  std::span<const int32_t> cdf(uint64_t row) const {
+    return std::span(content_.cdf)
+        .subspan(rows_[row].begin, static_cast<size_t>(content_.sizes[row]));
+  }
+
+  // What one push or one lookup per symbol takes; null where so few symbols (of this call and all
+  // before it) would not pay for it, or where it would be too large.
+  const Rans64Push* pushes(uint64_t symbols) const;  // as many as cdf has entries
+  const Rans64Buckets* buckets(uint64_t symbols) const;
+  const uint64_t* bucket_entries() const { return bucket_entries_.data(); }
+
+  // The most that this object will ever take.
+  uint64_t bytes() const;
+
+ private:
+  bool pays(uint64_t symbols) const;
+  void build_pushes() const;
+  void build_buckets() const;
+
+  Rans64Content content_;
+  std::vector<Rans64Row> rows_;
+  mutable std::atomic<uint64_t> symbols_{0};
+  mutable std::once_flag pushes_once_;
+  mutable std::vector<Rans64Push> pushes_;
+  mutable std::once_flag buckets_once_;
+  mutable std::vector<Rans64Buckets> buckets_;
+  mutable std::vector<uint64_t> bucket_entries_;
+};
+
+using Rans64TablePtr = std::shared_ptr<const Rans64Table>;
+
+// The table of this content: one that was made before, if it is among the last few. Equal is what
+// compares equal, entry for entry; a hash only says where to look. Thread-safe.
+Rans64TablePtr rans64_table(Rans64Content content);
+
+// The same for an immutable table of precision 16 with an escape, found by the object itself.
+Rans64TablePtr rans64_table(const std::shared_ptr<const CdfTable>& table);
+
+// What the cache may hold; all of it is dropped by clear_rans64_tables(), for tests.
+inline constexpr size_t kRans64CachedTables = 32;
+inline constexpr uint64_t kRans64CachedBytes = uint64_t{64} << 20;
+size_t cached_rans64_tables();
+void clear_rans64_tables();
+
+}  // namespace fastcoder
