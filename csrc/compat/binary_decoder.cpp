@@ -30,25 +30,30 @@ constexpr uint64_t kLineEntries = 32;
 struct State {
   uint64_t code = 0;
   uint64_t span = kBinarySpan;
-  uint32_t low = 0;  // modulo 2^32
+  uint32_t last = 0xFFFFFFFF;  // less than the span by 2^18 at most, and soon known
+  uint32_t low = 0;            // modulo 2^32
   uint32_t spare = 0;
   const uint8_t* in = nullptr;
 };
 
+// A slot, and its part of the interval.
 struct Slot {
-  uint32_t number;
+  uint64_t number;
   uint32_t start;
-  uint32_t end;
+  uint64_t below;
+  uint64_t top;
 };
 
-FASTCODER_ALWAYS_INLINE Slot slot_at(const uint16_t* row, uint32_t number, uint32_t last) {
-  const uint32_t whole = 0 - static_cast<uint32_t>(number == last);
-  return {number, row[number], (row[number + 1] & ~whole) | (kBinaryTotal & whole)};
+FASTCODER_ALWAYS_INLINE Slot slot_at(const uint16_t* row, uint64_t number, uint64_t last,
+                                     uint64_t span) {
+  const uint32_t start = row[number];
+  const uint32_t next = row[number + 1];
+  const uint32_t end = FASTCODER_UNPREDICTABLE(number == last) ? kBinaryTotal : next;
+  return {number, start, binary_part(span, start), binary_part(span, end)};
 }
 
-FASTCODER_ALWAYS_INLINE bool holds(const Slot& slot, const State& s) {
-  const uint64_t value = s.code >> 32;
-  return binary_part(s.span, slot.start) <= value && value < binary_part(s.span, slot.end);
+FASTCODER_ALWAYS_INLINE bool holds(const Slot& slot, uint64_t code) {
+  return slot.below <= code >> 32 && code >> 32 < slot.top;
 }
 
 // At least 24 bits are spare afterwards. Bits that do not fill a byte are read again.
@@ -59,58 +64,59 @@ FASTCODER_ALWAYS_INLINE void refill(State& s) {
 }
 
 FASTCODER_ALWAYS_INLINE void pop(State& s, const Slot& slot) {
-  const uint64_t below = binary_part(s.span, slot.start);
-  const uint32_t last = static_cast<uint32_t>(binary_part(s.span, slot.end) - below - 1);
-  s.low += static_cast<uint32_t>(below);
+  const uint32_t last = static_cast<uint32_t>(slot.top - slot.below - 1);
+  s.low += static_cast<uint32_t>(slot.below);
   const uint32_t shift = binary_shift(s.low, last);
-  s.code = (s.code - (below << 32)) << shift;
+  s.code = (s.code - (slot.below << 32)) << shift;
   s.span = (uint64_t{last} + 1) << shift;
+  s.last = last << shift;
   s.low <<= shift;
   s.spare -= shift;
 }
 
-// Guesses the slot of a row with few slots; what lies behind the last one does not matter.
+// Guesses the slot of a row with few slots: which of the starts behind the first are reached. Reads
+// kEntries entries behind the first; what lies behind the last start does not matter.
 template <uint32_t kEntries>
 struct SmallSearch {
   static constexpr bool kPrefetch = false;
-  FASTCODER_ALWAYS_INLINE uint32_t operator()(const BinaryKey& key, const uint16_t* row) const {
-    return count_reached<kEntries>(key, row) - 1;
+  FASTCODER_ALWAYS_INLINE uint64_t operator()(const BinaryKey& key, const uint16_t* row) const {
+    return count_reached<kEntries>(key, row + 1, slots - 1);
   }
+  uint64_t slots;
 };
 
-// Halves down to four windows, looks at their borders, then at one of them. Reads starts only.
+// Halves down to four windows, looks at their borders, then at one of them. Reads the row only.
 struct LargeSearch {
   static constexpr bool kPrefetch = true;
-  FASTCODER_ALWAYS_INLINE uint32_t operator()(const BinaryKey& key, const uint16_t* row) const {
-    uint32_t base = 0;
-    uint32_t size = slots;
+  FASTCODER_ALWAYS_INLINE uint64_t operator()(const BinaryKey& key, const uint16_t* row) const {
+    uint64_t base = 0;
+    uint64_t size = slots;
     while (size > 4 * kWindow) {
-      const uint32_t half = size / 2;
+      const uint64_t half = size / 2;
       base = FASTCODER_UNPREDICTABLE(key.reaches(row[base + half])) ? base + half : base;
       size -= half;
     }
-    uint32_t windows = 0;
-    for (uint32_t border = kWindow; border < size; border += kWindow) {
+    uint64_t windows = 0;
+    for (uint64_t border = kWindow; border < size; border += kWindow) {
       windows += key.reaches(row[base + border]);
     }
     base = std::min(base + windows * kWindow, slots - kWindow);
-    return base + count_reached<kWindow>(key, row + base) - 1;
+    return base + count_reached<kWindow>(key, row + base + 1, kWindow - 1);
   }
-  uint32_t slots;
+  uint64_t slots;
 };
 
 // Exactly, by halving as the original: for what the upper 16 bits could not decide, and for rows
-// that decrease. False if no slot holds the value.
-bool find_slowly(const State& s, const uint16_t* row, uint32_t last, Slot& slot) {
-  const uint64_t count = (((s.code >> 32) + 1) * kBinaryTotal - 1) / s.span;
-  uint32_t left = 0;
-  uint32_t right = last + 1;
+// that decrease.
+uint64_t find_slowly(uint64_t code, uint64_t span, const uint16_t* row, uint64_t last) {
+  const uint64_t count = (((code >> 32) + 1) * kBinaryTotal - 1) / span;
+  uint64_t left = 0;
+  uint64_t right = last + 1;
   while (left + 1 < right) {
-    const uint32_t middle = (left + right) / 2;
+    const uint64_t middle = (left + right) / 2;
     (row[middle] <= count ? left : right) = middle;
   }
-  slot = slot_at(row, left, last);
-  return holds(slot, s);
+  return left;
 }
 
 // Where the rows of a block are, one after the other.
@@ -123,7 +129,7 @@ struct Block {
 // Returns how many symbols were found; fewer than there are if the value is in no slot, or in one
 // that no int16 names.
 template <class Search>
-uint64_t decode_block(const Search& search, const Block& block, uint32_t last, State& state,
+uint64_t decode_block(const Search& search, const Block& block, uint64_t last, State& state,
                       int16_t* symbols) {
   State s = state;
   const uint16_t* row = block.rows;
@@ -134,16 +140,15 @@ uint64_t decode_block(const Search& search, const Block& block, uint32_t last, S
       const uintptr_t ahead = reinterpret_cast<uintptr_t>(row) + 2 * kAhead * block.stride;
       for (uint64_t k = 0; k <= last; k += kLineEntries) FASTCODER_PREFETCH(ahead + 2 * k);
     }
-    const BinaryKey key = {static_cast<uint16_t>(s.code >> 48),
-                           static_cast<uint16_t>((s.span - 1) >> 16)};
-    refill(s);
-    // Any 32 bits are a slot here; what a row that decreases makes of them is seen below.
-    Slot slot = slot_at(row, std::min(search(key, row), last), last);
+    // Any bits are a row here; what a row that decreases makes of them is seen below.
+    Slot slot = slot_at(row, search({s.code, s.last}, row), last, s.span);
     // 2^16 is written as 0: such a slot may seem to hold what an earlier one does.
     const bool wrapped = (slot.start == 0) & (slot.number != 0);
-    if (FASTCODER_UNLIKELY(wrapped || !holds(slot, s))) {
-      if (!find_slowly(s, row, last, slot)) break;
+    if (FASTCODER_UNLIKELY(wrapped || !holds(slot, s.code))) {
+      slot = slot_at(row, find_slowly(s.code, s.span, row, last), last, s.span);
+      if (!holds(slot, s.code)) break;
     }
+    refill(s);
     if (FASTCODER_UNLIKELY(slot.number > 0x7FFF)) break;
     symbols[i] = static_cast<int16_t>(slot.number);
     pop(s, slot);
@@ -162,10 +167,10 @@ class Decoder {
   }
 
   void run(int16_t* symbols) {
-    const uint32_t slots = static_cast<uint32_t>(rows_.slots());
-    if (slots <= 16) return run_with(SmallSearch<16>(), 16, symbols);
-    if (slots <= 32) return run_with(SmallSearch<32>(), 32, symbols);
-    if (slots <= kWindow) return run_with(SmallSearch<kWindow>(), kWindow, symbols);
+    const uint64_t slots = rows_.slots();
+    if (slots <= 16) return run_with(SmallSearch<16>{slots}, 17, symbols);
+    if (slots <= 32) return run_with(SmallSearch<32>{slots}, 33, symbols);
+    if (slots <= kWindow) return run_with(SmallSearch<kWindow>{slots}, kWindow + 1, symbols);
     run_with(LargeSearch{slots}, 0, symbols);
   }
 
@@ -175,7 +180,7 @@ class Decoder {
   void run_with(const Search& search, uint64_t reach, int16_t* symbols) {
     const uint64_t most = std::clamp<uint64_t>(kBlockEntries / rows_.length, 1, kMostBlock);
     const uint64_t direct = direct_rows(reach);
-    const uint32_t last = static_cast<uint32_t>(rows_.slots() - 1);
+    const uint64_t last = rows_.slots() - 1;
     for (uint64_t first = 0; first < rows_.count;) {
       const uint64_t left = (first < direct ? direct : rows_.count) - first;
       const Block block = prepare(first, std::min(most, left), first < direct, reach);

@@ -75,7 +75,7 @@ template <class Float>
 struct FloatEntries {
   explicit FloatEntries(const BinaryRows& rows)
       : data(static_cast<const Float*>(rows.data)), stride(rows.stride), quantizer(rows) {}
-  uint32_t at(uint64_t i, uint32_t k) const { return quantizer.entry(data + i * stride, k); }
+  uint32_t at(uint64_t i, uint32_t k) const { return quantizer.entry(data[i * stride + k], k); }
   void fetch(uint64_t i, uint32_t k) const { FASTCODER_PREFETCH(data + i * stride + k); }
 
   const Float* data;

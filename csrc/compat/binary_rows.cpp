@@ -33,10 +33,7 @@ void explain_row(const BinaryQuantizer<Float>& quantizer, const Float* row, uint
                                        number(row[k]) + ", expected 0 <= cdf_float <= 1");
   }
   for (uint64_t k = 1; k < length; ++k) {
-    const auto before = quantizer.bits(row[k - 1], static_cast<uint32_t>(k - 1));
-    if (static_cast<Signed>(quantizer.bits(row[k], static_cast<uint32_t>(k)) - before) >= 0) {
-      continue;
-    }
+    if (static_cast<Signed>(quantizer.rise(row[k - 1], row[k])) >= 0) continue;
     throw Error(ErrorKind::kTable, "cdf_float" + position(number_of_row, k) + " = " +
                                        number(row[k]) + ", expected at least " +
                                        number(row[k - 1]) + ", the entry before");
@@ -60,7 +57,7 @@ void check_rows(const BinaryRows& rows, uint64_t first, uint64_t count) {
     };
     Bits wrong = outside(row[last]);
     for (uint32_t k = 0; k < last; ++k) {
-      wrong |= outside(row[k]) | (quantizer.bits(row[k + 1], k + 1) - quantizer.bits(row[k], k));
+      wrong |= outside(row[k]) | quantizer.rise(row[k], row[k + 1]);
     }
     if (FASTCODER_UNLIKELY(static_cast<Signed>(wrong) < 0)) {
       explain_row(quantizer, row, i, rows.length);
@@ -77,7 +74,7 @@ void convert_rows(const BinaryRows& rows, uint64_t first, uint64_t count, uint64
     const Float* row = static_cast<const Float*>(rows.data) + (first + i) * rows.stride;
     uint16_t* entries = out + i * stride;
     for (uint32_t k = 0; k < length; ++k) {
-      entries[k] = static_cast<uint16_t>(quantizer.bits(row[k], k));
+      entries[k] = quantizer.entry(row[k], k);
     }
   }
 }

@@ -60,19 +60,23 @@ struct BinaryQuantizer {
 
   explicit BinaryQuantizer(const BinaryRows& rows)
       : scale(static_cast<Float>(rows.normalize ? 65536 - rows.slots() : 65536)),
-        step(rows.normalize ? 1 : 0) {}
+        places(rows.normalize ? 0xFFFF : 0) {}
 
-  // Only differences of these and their last 16 bits mean something.
-  FASTCODER_ALWAYS_INLINE Bits bits(Float x, uint32_t k) const {
-    return static_cast<Bits>(std::bit_cast<Bits>(x * scale + BinaryRounding<Float>::kMagic) +
-                             step * k);
+  // Only differences of these and their last 16 bits mean something. The place is not added yet.
+  FASTCODER_ALWAYS_INLINE Bits bits(Float x) const {
+    return std::bit_cast<Bits>(x * scale + BinaryRounding<Float>::kMagic);
   }
-  FASTCODER_ALWAYS_INLINE uint16_t entry(const Float* row, uint64_t k) const {
-    return static_cast<uint16_t>(bits(row[k], static_cast<uint32_t>(k)));
+  FASTCODER_ALWAYS_INLINE uint16_t entry(Float x, uint32_t k) const {
+    return static_cast<uint16_t>(static_cast<uint16_t>(bits(x)) +
+                                 (static_cast<uint16_t>(k) & places));
+  }
+  // The sign bit is set if an entry is less than the one before it.
+  FASTCODER_ALWAYS_INLINE Bits rise(Float before, Float x) const {
+    return bits(x) - bits(before) + (places & 1);
   }
 
   Float scale;
-  uint32_t step;
+  uint16_t places;
 };
 
 // Throws if a float of rows [first, first + count) is not in [0, 1], or a row decreases by more

@@ -15,15 +15,16 @@
 
 namespace fastcoder {
 
-// The upper 16 bits of a value in [0, 2^32) and of the last value of its interval.
+// The upper 16 bits of a value, which are bits 48 to 63 of `code`, and about those of the size of
+// its interval, bits 16 to 31 of `span`, or less.
 struct BinaryKey {
-  uint16_t value;
-  uint16_t span;
+  uint64_t code;
+  uint32_t span;
 
-  // True for every entry whose part of the interval is at most the value; and for few others,
-  // those whose part is at most 3 * 2^16 above it.
+  // True for every entry whose part of the interval is at most the value, and for few others:
+  // those that the bits left away keep apart.
   FASTCODER_ALWAYS_INLINE bool reaches(uint16_t entry) const {
-    return (uint32_t{entry} * span >> 16) <= value;
+    return entry * (span >> 16) >> 16 <= code >> 48;
   }
 };
 
@@ -33,8 +34,10 @@ struct BinaryKey {
 class BinaryComparer {
  public:
   explicit BinaryComparer(const BinaryKey& key)
-      : value_(_mm_set1_epi16(static_cast<int16_t>(key.value))),
-        span_(_mm_set1_epi16(static_cast<int16_t>(key.span))) {}
+      : value_(
+            spread(_mm_shufflelo_epi16(_mm_cvtsi64_si128(static_cast<int64_t>(key.code)), 0xFF))),
+        span_(
+            spread(_mm_shufflelo_epi16(_mm_cvtsi32_si128(static_cast<int32_t>(key.span)), 0x55))) {}
 
   // Bit k: whether entry k is reached.
   FASTCODER_ALWAYS_INLINE uint32_t reached16(const uint16_t* entries) const {
@@ -43,6 +46,10 @@ class BinaryComparer {
   }
 
  private:
+  static FASTCODER_ALWAYS_INLINE __m128i spread(__m128i low) {
+    return _mm_unpacklo_epi64(low, low);
+  }
+
   // A product that exceeds the value by nothing is not above it.
   FASTCODER_ALWAYS_INLINE __m128i reached8(const uint16_t* entries) const {
     const __m128i row = _mm_loadu_si128(reinterpret_cast<const __m128i*>(entries));
@@ -72,16 +79,17 @@ class BinaryComparer {
 
 #endif
 
-// How many entries are reached before the first that is not; reads kEntries, 16 to 64 of them.
+// How many of `most` entries are reached before the first that is not. Reads kEntries of them, 16
+// to 64; `most` is below 64.
 template <uint32_t kEntries>
-FASTCODER_ALWAYS_INLINE uint32_t count_reached(const BinaryKey& key, const uint16_t* entries) {
+FASTCODER_ALWAYS_INLINE uint64_t count_reached(const BinaryKey& key, const uint16_t* entries,
+                                               uint64_t most) {
   const BinaryComparer compare(key);
   uint64_t mask = 0;
   for (uint32_t k = 0; k < kEntries; k += 16) {
     mask |= uint64_t{compare.reached16(entries + k)} << k;
   }
-  if constexpr (kEntries < 64) return static_cast<uint32_t>(std::countr_zero(~mask));
-  return static_cast<uint32_t>(std::countr_one(mask));
+  return static_cast<uint64_t>(std::countr_zero(~mask | uint64_t{1} << most));
 }
 
 }  // namespace fastcoder

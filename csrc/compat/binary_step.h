@@ -36,14 +36,14 @@ constexpr uint32_t kBinaryMostShift = 18;
 //   over 0
 //
 // with n bits of u and v, which do not begin with 1 over 0. The answer is 31 - n. As last is
-// 2^n + v - u, it is above 2^(n-1) and below 2^(n+1), and has n or n + 1 bits. If it has n + 1, the
-// bit before u differs between the ends; if it has n, its first bit is the first of u and v, which
-// are equal. So the length of `last` and one bit decide. Only bits below the 32nd count, and those
-// are right in sums modulo 2^32.
+// 2^n + v - u, it is above 2^(n-1) and below 2^(n+1): its first bit is bit n or bit n - 1. In bit n
+// the ends differ. In bit n - 1 they are equal if that is the first bit of `last`, for 0 over 1
+// would make it 2^n or more. So the place of that bit and whether the ends differ there decide.
+// Bits above it do not count, so that sums modulo 2^32 are right.
 static FASTCODER_ALWAYS_INLINE uint32_t binary_shift(uint32_t low, uint32_t last) {
-  const uint32_t zeros = static_cast<uint32_t>(std::countl_zero(last));
+  const uint32_t first = 31 - static_cast<uint32_t>(std::countl_zero(last));
   const uint32_t differ = low ^ (low + last);
-  return zeros - 1 + (differ << zeros >> 31);
+  return 30 - first + (differ >> first & 1);
 }
 
 // Where a cumulative probability lies in the interval.
