@@ -51,7 +51,7 @@ def rows(config: TrainConfig, kind: str) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["kind"] == kind]
 
 
-@pytest.mark.parametrize("model", ["scale-hyperprior", "factorized-prior"])
+@pytest.mark.parametrize("model", ["scale-hyperprior", "factorized-prior", "mean-scale-hyperprior"])
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_train_lowers_the_loss_and_leaves_a_usable_model(
     config: TrainConfig, model: str, optimizer: str
