@@ -363,7 +363,15 @@ def rounded_latents(y: Tensor) -> Tensor:
 
 
 def _checked_image(image: Tensor) -> Tensor:
-    """The image as (1, 3, H, W), or an error that names what is wrong."""
+    """One image as (1, 3, H, W), or an error that names what is wrong."""
+    batch = checked_images(image)
+    if len(batch) != 1:
+        raise ShapeError(f"image.shape = {tuple(image.shape)}, expected (3, H, W) or (1, 3, H, W)")
+    return batch
+
+
+def checked_images(image: Tensor) -> Tensor:
+    """One image or several as (N, 3, H, W), or an error that names what is wrong."""
     kind = getattr(image, "dtype", type(image).__name__)
     if kind not in FLOATS:
         raise ArgumentTypeError(f"image = {kind}, expected a floating tensor with values in [0, 1]")
@@ -372,8 +380,8 @@ def _checked_image(image: Tensor) -> Tensor:
             f"image = {image.layout} on {image.device}, expected a dense tensor with values"
         )
     batch = image[None] if image.dim() == 3 else image
-    if batch.dim() != 4 or batch.shape[:2] != (1, 3) or 0 in batch.shape:
-        raise ShapeError(f"image.shape = {tuple(image.shape)}, expected (3, H, W) or (1, 3, H, W)")
+    if batch.dim() != 4 or batch.shape[1] != 3 or 0 in batch.shape:
+        raise ShapeError(f"image.shape = {tuple(image.shape)}, expected (3, H, W) or (N, 3, H, W)")
     good = (batch >= 0) & (batch <= 1)
     if not bool(good.all()):
         position = int(good.reshape(-1).logical_not().nonzero()[0])

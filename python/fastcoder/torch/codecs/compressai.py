@@ -10,16 +10,18 @@ made ready for coding, the integer rows. Nothing here imports CompressAI.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fastcoder import CdfTable
+from fastcoder.container import MAX_PIXELS
 from fastcoder.errors import ArgumentError, ArgumentTypeError, ShapeError, TableError
-from fastcoder.torch.codecs.base import ImageCodec
+from fastcoder.torch.codecs.base import ImageCodec, checked_images
+from fastcoder.torch.codecs.compressai_strings import Strings, decode_images, encode_images
 from fastcoder.torch.codecs.latents import CodecTables
 from fastcoder.torch.entropy_models.base import LIKELIHOOD_MINIMUM
 from fastcoder.torch.layers import BETA_BOUND, GAMMA_BOUND, PEDESTAL
@@ -69,7 +71,13 @@ _PRECISION = 16  # of every table that CompressAI's coder reads
 
 
 class CheckpointCodec(ImageCodec):
-    """A codec that can be made from the state_dict of its counterpart in CompressAI."""
+    """A codec that can be made from the state_dict of its counterpart in CompressAI.
+
+    Beside its own `.fc` files it then reads and writes the strings of that model.
+    """
+
+    analysis: nn.Sequential
+    synthesis: nn.Sequential
 
     @classmethod
     def from_compressai(cls: type[_Codec], state_dict: Mapping[str, Tensor]) -> _Codec:
@@ -108,6 +116,55 @@ class CheckpointCodec(ImageCodec):
         if tables is not None:
             codec.attach_tables(tables)
         return cast("_Codec", codec.eval())
+
+    @torch.inference_mode()
+    def compress_strings(self, image: Tensor) -> Strings:
+        """Codes images to the bytes that the model in CompressAI would write.
+
+        Args:
+            image: floating (3, H, W) or (N, 3, H, W), values in [0, 1], not padded here: sides
+                have to be multiples of 64 with a hyperprior.
+
+        Returns:
+            A dictionary of `strings` and `shape`, the arguments of `decompress_strings` and of
+            the `decompress` of CompressAI.
+
+        Raises:
+            ArgumentTypeError: not a dense floating tensor with values, or the weights are not
+                float32.
+            ArgumentError: a wrong shape, a value outside [0, 1], or a codec without the tables of
+                a CompressAI checkpoint.
+        """
+        return encode_images(self, checked_images(image).to(self._device, torch.float32))
+
+    @torch.inference_mode()
+    def decompress_strings(
+        self,
+        strings: Sequence[Sequence[bytes]],
+        shape: Sequence[int],
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Tensor:
+        """Restores images from the bytes that the model in CompressAI wrote.
+
+        They have to come from a machine whose floats agree with those of this one: CompressAI
+        chooses the rows of y by a float network. A disagreement is mostly, not always, noticed.
+
+        Args:
+            strings: [[y, ...]], or [[y, ...], [z, ...]] with a hyperprior; one per image.
+            shape: (height, width) of the latents that were coded first, as CompressAI returns it.
+            max_pixels: a shape that makes more pixels is an error.
+
+        Returns:
+            float32 (N, 3, H, W) in [0, 1] on the device of the model.
+
+        Raises:
+            StreamError: not such bytes, or too many pixels.
+            ArgumentTypeError: not bytes, or the weights are not float32.
+            ArgumentError: a wrong number of strings, a wrong shape, or a codec without the tables
+                of a CompressAI checkpoint.
+        """
+        return decode_images(self, strings, shape, max_pixels).float().clamp(0.0, 1.0)
 
     @classmethod
     def _options_of(cls, entries: Mapping[str, Tensor]) -> dict[str, Any]:
