@@ -20,6 +20,7 @@ if __version__ != _core.VERSION:
     )
 
 from . import codes as codes
+from . import convert as convert
 from . import isa as isa
 from . import parametric as parametric
 from . import random as random
@@ -87,6 +88,7 @@ __all__ = [
     "TableError",
     "TruncatedStreamError",
     "codes",
+    "convert",
     "cost",
     "decode",
     "decode_many",

@@ -27,6 +27,7 @@ CONTRACT = {
     "LargeTable",
     "Stack",
     "codes",
+    "convert",
     "RateReport",
     "RangeDecoder",
     "RangeEncoder",

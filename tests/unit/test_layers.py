@@ -37,6 +37,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
         "fastcoder.stack",
         "fastcoder.streaming",
     ),
+    ("fastcoder.convert",),
     ("fastcoder",),
     (
         "fastcoder.torch.arrays",
