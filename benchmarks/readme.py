@@ -3,7 +3,7 @@
 
 python -m benchmarks.readme [--take out/bench.json]
 
-reads benchmarks/results/{bench,kodak}.json and writes the tables between the markers of both pages
+reads benchmarks/results/{bench,kodak}.json and writes the tables between the markers of the pages
 and docs/images/speed.{svg,png}. With --take, that run becomes benchmarks/results/bench.json first.
 """
 
@@ -20,7 +20,7 @@ IMAGE = ROOT / "docs" / "images" / "speed"
 
 
 def pages() -> dict[Path, str]:
-    """Return both pages with the numbers of benchmarks/results."""
+    """Return the pages with the numbers of benchmarks/results."""
     results = json.loads((RESULTS / "bench.json").read_text())
     kodak = json.loads((RESULTS / "kodak.json").read_text())
     texts = {
@@ -29,6 +29,9 @@ def pages() -> dict[Path, str]:
             "kodak": report.photographs(kodak),
         },
         ROOT / "docs" / "benchmarks.md": {"bench": report.page(results)},
+        ROOT / "docs" / "coming-from.md": {
+            name: report.against(results, name) for name in ("tfc", "constriction")
+        },
     }
     found = {}
     for path, parts in texts.items():

@@ -33,9 +33,13 @@ def measured(results: Row) -> list[Row]:
 
 def one_core(results: Row) -> list[Row]:
     """Return what README.md shows: one core; other precisions with the best instruction set."""
-    best = f"isa={results['machine']['isas'][0]}:"
+    best = _best(results) + ":"
     rows = [row for row in measured(results) if len(row["cores"]) < 2]
     return [row for row in rows if "precision=" not in row["adapter"] or best in row["adapter"]]
+
+
+def _best(results: Row) -> str:
+    return f"fastcoder:isa={results['machine']['isas'][0]}"
 
 
 def speed(row: Row, direction: str) -> float:
@@ -86,6 +90,25 @@ def summary(results: Row) -> str:
         "",
     ]
     lines += _grid(rows, _size)
+    return "\n".join(lines) + "\n"
+
+
+def against(results: Row, adapter: str) -> str:
+    """The best instruction set of fastcoder beside one library, for docs/coming-from.md."""
+    rows = one_core(results)
+    ours = {r["workload"]: r for r in rows if r["adapter"] == _best(results)}
+    theirs = [r for r in rows if r["adapter"] == adapter and r["symbols"] >= SMALL]
+    lines = [
+        "Million symbols per second, encode / decode, on one core; fastcoder with its defaults.",
+        "",
+        f"| | {theirs[0]['label']} {theirs[0]['version']} | fastcoder | times as fast | bytes |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for other in theirs:
+        row = ours[other["workload"]]
+        cells = [_speeds(other), _speeds(row), f"**{_ratios(row, rows, adapter)}**"]
+        cells.append(f"{100 * (row['bytes'] / other['bytes'] - 1):+.2f} %")
+        lines.append(f"| {row['workload']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
