@@ -14,6 +14,8 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 PHOTOGRAPHS ?=
 CPP_TESTS ?=
+FUZZ_SECONDS ?= 20
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/corpus/*.txt)))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -122,6 +124,26 @@ test-builds: $(STAMP)/build ## C++ tests by GCC and Clang, with -O0 and -O3
 	$(call cpp-test,clang-o3,-DCMAKE_CXX_COMPILER=clang++,clang++,clang)
 
 test-cross: test-builds test-neon test-s390x ## golden bytes and kernels in every build we can make
+
+# ---- fuzzing ---------------------------------------------------------------------------------
+# A crash, a broken requirement, a report of a sanitizer, ten seconds, a single allocation above
+# 64 MiB: each ends it, and the input is in build/fuzz/found. (A table's view for coding takes 12 MiB.)
+.PHONY: fuzz
+fuzz: $(STAMP)/build ## every decoder by libFuzzer under ASan and UBSan, FUZZ_SECONDS (20) each
+	@command -v clang++ > /dev/null || { \
+	    echo "make fuzz needs clang++; on Debian: apt-get install clang" >&2; exit 1; }
+	$(CMAKE) -B build/fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++ \
+	    -DFASTCODER_BUILD_FUZZERS=ON -DFASTCODER_SANITIZE=address$(COMMA)undefined
+	$(BIN)/cmake --build build/fuzz --target $(addprefix fuzz_,$(FUZZ_TARGETS))
+	@mkdir -p build/fuzz/found
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	    $(BIN)/python tests/fuzz/corpus.py unpack tests/fuzz/corpus/$$target.txt \
+	        build/fuzz/corpus/$$target; \
+	    echo "==> fuzz_$$target, $(FUZZ_SECONDS) s"; \
+	    build/fuzz/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=512 -timeout=10 \
+	        -rss_limit_mb=1024 -malloc_limit_mb=64 -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=build/fuzz/found/ build/fuzz/corpus/$$target; \
+	done
 
 # ---- style, types, warnings ------------------------------------------------------------------
 lint: lint-py lint-cpp ## formatting, ruff, mypy, stubtest, C++ warnings
