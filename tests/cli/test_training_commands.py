@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fastcoder train` and `fastcoder evaluate`: what they write, say, and leave alone."""
+"""`fastcoder train`, `quantize` and `evaluate`: what they write, say, and leave alone."""
 
 import inspect
+import shutil
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from fastcoder.cli import app as commands
 from fastcoder.torch import load_model, training
 from fastcoder.torch.images import read_rgb
-from fastcoder.torch.training import TrainConfig
+from fastcoder.torch.training import QuantizeConfig, TrainConfig
 from tests.cli.conftest import Fastcoder, assert_fails, restored
 
 
@@ -118,3 +119,81 @@ def test_evaluate_measures_real_files(
 def test_evaluate_of_an_empty_folder(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
     result = fastcoder("evaluate", tmp_path, "--model", model)
     assert_fails(result, "expected a folder with images")
+
+
+@pytest.fixture
+def two_photos(photo: Path) -> Path:
+    """A folder of two photographs: one to learn from, one to measure on."""
+    shutil.copy(photo, photo.with_name("second.png"))
+    return photo.parent
+
+
+def test_quantize_then_use(
+    fastcoder: Fastcoder, tmp_path: Path, two_photos: Path, model: Path
+) -> None:
+    out = tmp_path / "integers.safetensors"
+    options = ["--crops", 2, "--crop", 128, "--steps", 3, "--batch", 1, "--holdout", 1]
+    options += ["--no-progress", "--device", "cpu"]
+    result = fastcoder("quantize", model, two_photos, "-o", out, *options)
+    assert result.code == 0, result.err
+    quantized = load_model(out)
+    assert quantized.tables.hyper is not None
+    assert f"fingerprint {quantized.fingerprint}" in result.out
+    assert "bits with floats" in result.out
+    assert_fails(fastcoder("quantize", model, two_photos, "-o", out, *options), "exists; --force")
+    assert fastcoder("quantize", model, two_photos, "-o", out, *options, "--force").code == 0
+    picture = two_photos / "second.png"
+    assert fastcoder("compress", picture, "--model", out).code == 0
+    compressed = picture.with_suffix(".fc")
+    assert fastcoder("decompress", compressed, "-o", tmp_path / "b.png", "--model", out).code == 0
+    assert_fails(
+        fastcoder("decompress", compressed, "-o", tmp_path / "c.png", "--model", model),
+        "the file was made with another model",
+    )
+
+
+def test_quantize_options_are_those_of_the_training() -> None:
+    ours = inspect.signature(commands.quantize).parameters
+    theirs = {field.name: field.default for field in fields(QuantizeConfig)}
+    defaults = {
+        name: MISSING if option.default is inspect.Parameter.empty else option.default
+        for name, option in ours.items()
+        if name not in ("model", "force")
+    }
+    assert defaults == theirs
+
+
+def test_quantize_refuses_bad_options(
+    fastcoder: Fastcoder, tmp_path: Path, two_photos: Path, model: Path
+) -> None:
+    out = tmp_path / "out.safetensors"
+    result = fastcoder("quantize", model, two_photos, "-o", out, "--weight-bits", 7)
+    assert_fails(result, "weight_bits = 7, expected 8 or 16")
+    result = fastcoder("quantize", model, two_photos, "-o", model, "--force")
+    assert_fails(result, "expected another file than the input")
+    result = fastcoder("quantize", "nix", two_photos, "-o", out)
+    assert_fails(result, "model = 'nix', expected a model file or one of: default")
+    result = fastcoder("quantize", model, two_photos, "-o", out, "--holdout", 2)
+    assert_fails(result, "holdout = 2, expected 0 <= holdout < 2")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_quantize_says_at_ctrl_c_what_there_is(
+    fastcoder: Fastcoder,
+    tmp_path: Path,
+    two_photos: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    saved: bool,
+) -> None:
+    def interrupted(codec: object, config: QuantizeConfig, metadata: object) -> None:
+        if saved:
+            config.checkpoint_path.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "quantize", interrupted)
+    result = fastcoder("quantize", model, two_photos, "-o", tmp_path / "out.safetensors")
+    assert result.code == 130
+    assert ("interrupted; --resume goes on" in result.err) == saved
+    assert ("interrupted; nothing saved" in result.err) != saved

@@ -342,3 +342,52 @@ def train(
         _note(f"interrupted; {rest}")
         raise typer.Exit(130) from None
     print(f"{_shown(out)}: done")
+
+
+@app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="A model file, or the name of an embedded model.")],
+    data: Annotated[Path, typer.Argument(help="Folder of photographs, searched recursively.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
+    weight_bits: Annotated[int, typer.Option(help="Of an integer weight: 8 or 16.")] = 8,
+    activation_bits: Annotated[int, typer.Option(help="Of an activation: 8 or 16.")] = 8,
+    crops: Annotated[int, typer.Option(help="Crops to train on.")] = 800,
+    crop: Annotated[int, typer.Option(help="Side of a crop, a multiple of 64.")] = 512,
+    steps: Annotated[int, typer.Option(help="Optimizer steps; 0 only converts.")] = 4000,
+    batch: Annotated[int, typer.Option(help="Crops per step.")] = 4,
+    lr: Annotated[
+        float, typer.Option(help="Peak learning rate, part of the range of the integers.")
+    ] = 5e-4,
+    holdout: Annotated[int, typer.Option(help="Photographs to measure the cost on.")] = 16,
+    checkpoint_minutes: Annotated[float, typer.Option(help="Between checkpoints.")] = 2.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of crops and batches.")] = 0,
+    progress: Annotated[
+        bool, typer.Option("--progress/--no-progress", help="Show progress bars.")
+    ] = True,
+    force: Force = False,
+) -> None:
+    """Let integers choose the rows of a trained model: the same rows on every machine.
+
+    Only the network from z to the rows is trained; latents and images stay as they are. Ctrl-C
+    saves a checkpoint beside the output; --resume goes on from it.
+    """
+    options = dict(locals())  # first of all, so that it holds the options and nothing else
+    for name in ("model", "force"):
+        del options[name]
+    _check_output(out, Path(model), force)
+    from fastcoder.cli.report import describe_quantization
+    from fastcoder.torch.storage import read_metadata
+    from fastcoder.torch.training import QuantizeConfig
+    from fastcoder.torch.training import quantize as quantize_codec
+
+    config = QuantizeConfig(**options)
+    codec = _load_model(model)
+    try:
+        result = quantize_codec(codec, config, metadata=read_metadata(model))
+    except KeyboardInterrupt:
+        saved = config.checkpoint_path.exists()
+        _note(f"interrupted; {'--resume goes on' if saved else 'nothing saved'}")
+        raise typer.Exit(130) from None
+    print(f"{_shown(out)}: {describe_quantization(result)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The texts that `fastcoder info` and `fastcoder evaluate` print."""
+"""The texts that `fastcoder info`, `fastcoder evaluate` and `fastcoder quantize` print."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastcoder.container import CHECKSUM_SIZE, ImageFile
 if TYPE_CHECKING:
     from fastcoder.torch.codecs import Latents
     from fastcoder.torch.evaluation import Evaluation, EvaluationRow
+    from fastcoder.torch.training import QuantizeResult
 
 
 def describe_file(name: str, content: ImageFile) -> str:
@@ -82,4 +83,13 @@ def evaluation_summary(result: Evaluation) -> str:
         f"{result.mean('psnr'):7.3f} {result.mean('ms_ssim'):8.5f} "
         f"{100 * result.difference:+8.3f}% "
         f"{result.mean('encode_seconds'):7.2f} {result.mean('decode_seconds'):7.2f}"
+    )
+
+
+def describe_quantization(result: QuantizeResult) -> str:
+    """What integers in the place of floats cost."""
+    return (
+        f"{result.model.name}, fingerprint {result.model.fingerprint}; y of what was held out "
+        f"takes {result.bits_before:,.0f} bits with floats, {result.bits_after:,.0f} with integers "
+        f"({100 * result.cost:+.2f} %)"
     )

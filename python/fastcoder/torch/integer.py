@@ -253,7 +253,7 @@ class IntegerTransform:
             "input": np.array([self.input_shift, self.input_limit], np.int32)
         }
         for position, layer in enumerate(self.layers):
-            arrays[f"{position}.weight"] = layer.weight
+            arrays[f"{position}.weight"] = np.ascontiguousarray(layer.weight)
             arrays[f"{position}.bias"] = layer.bias
             arrays[f"{position}.shift"] = layer.shift
             arrays[f"{position}.range"] = np.stack([layer.low, layer.high])

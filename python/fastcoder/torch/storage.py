@@ -160,12 +160,21 @@ def load(name: str = "default") -> ImageCodec:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The strings stored in a model's file. Raises ArgumentError if it is no safetensors file."""
+    """The strings stored in a model's file, or in that of an embedded model.
+
+    Raises:
+        ArgumentError: it is no safetensors file.
+    """
+    name = os.fspath(path)
+    if name in EMBEDDED and not Path(name).exists():
+        resource = importlib.resources.files("fastcoder") / "models" / EMBEDDED[name]
+        with importlib.resources.as_file(resource) as file:
+            return read_metadata(file)
     try:
-        with _safe_open(os.fspath(path), framework="pt", device="cpu") as file:
+        with _safe_open(name, framework="pt", device="cpu") as file:
             return dict(file.metadata() or {})
     except SafetensorError as error:
-        raise ArgumentError(f"{os.fspath(path)} = {error}, expected a safetensors file") from None
+        raise ArgumentError(f"{name} = {error}, expected a safetensors file") from None
 
 
 def _empty_model(

@@ -126,7 +126,7 @@ class ScaleHyperprior(CheckpointCodec):
         """
         return self.hyper_synthesis(z).float(), None
 
-    def _scale_network(self) -> nn.Sequential:
+    def scale_network(self) -> nn.Sequential:
         """The part of the hyper synthesis that gives the scales."""
         return self.hyper_synthesis
 
@@ -173,7 +173,7 @@ class ScaleHyperprior(CheckpointCodec):
     def _exact_transform(self, tables: CodecTables) -> ExactTransform | IntegerTransform:
         network = tables.hyper
         if network is None:
-            return ExactTransform(self._scale_network())
+            return ExactTransform(self.scale_network())
         found = (network.inputs, network.outputs, network.scale)
         wanted = (self.channels, self.latent_channels, _Z_STRIDE / _Y_STRIDE)
         if found != wanted:

@@ -64,7 +64,7 @@ class MeanScaleHyperprior(ScaleHyperprior):
         sigma, mean = self.hyper_synthesis(z).float().chunk(2, dim=1)  # 2 x (N, M, H, W)
         return sigma, mean
 
-    def _scale_network(self) -> nn.Sequential:
+    def scale_network(self) -> nn.Sequential:
         """The hyper synthesis without the outputs of the means: half of its last layer."""
         *first, last = self.hyper_synthesis
         kept = self.latent_channels

@@ -3,5 +3,13 @@
 
 from fastcoder.torch.training.config import TrainConfig
 from fastcoder.torch.training.loop import Trainer, train
+from fastcoder.torch.training.quantization import QuantizeConfig, QuantizeResult, quantize
 
-__all__ = ["TrainConfig", "Trainer", "train"]
+__all__ = [
+    "QuantizeConfig",
+    "QuantizeResult",
+    "TrainConfig",
+    "Trainer",
+    "quantize",
+    "train",
+]
