@@ -49,7 +49,9 @@ def float_rows(rng: np.random.Generator, kind: str, count: int, length: int, dty
         pmf = (slots == rng.integers(length - 1, size=(count, 1))).astype(float)
     elif kind == "middle":
         pmf[:, (length - 1) // 2] = rng.choice([1e-4, 1e4])
-    cdf = np.concatenate([np.zeros((count, 1)), np.cumsum(pmf + 1e-12, axis=1)], axis=1).astype(dtype)
+    cdf = np.concatenate([np.zeros((count, 1)), np.cumsum(pmf + 1e-12, axis=1)], axis=1).astype(
+        dtype
+    )
     return cdf / cdf[:, -1:]
 
 

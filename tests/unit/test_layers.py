@@ -50,7 +50,7 @@ PYTHON_FLOORS: list[tuple[str, ...]] = [
     ),
     ("fastcoder.torch.entropy_models", "fastcoder.torch.layers"),
     ("fastcoder.torch.codecs",),
-    ("fastcoder.torch.evaluation", "fastcoder.torch.storage"),
+    ("fastcoder.torch.calibration", "fastcoder.torch.evaluation", "fastcoder.torch.storage"),
     ("fastcoder.torch",),
     ("fastcoder.torch.training",),
     ("fastcoder.cli",),

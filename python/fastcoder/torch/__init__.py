@@ -8,6 +8,7 @@ except ImportError as error:
         "fastcoder.torch needs PyTorch, which is an extra: pip install 'fastcoder[torch]'"
     ) from error
 
+from fastcoder.torch.calibration import Calibrated
 from fastcoder.torch.codecs import (
     CodecOutput,
     CodecTables,
@@ -28,6 +29,7 @@ from fastcoder.torch.storage import load, load_model, read_metadata, save_model
 __all__ = [
     "GDN",
     "IGDN",
+    "Calibrated",
     "CodecOutput",
     "CodecTables",
     "EntropyBottleneck",

@@ -177,7 +177,7 @@ class ImageCodec(nn.Module, ABC):
     @torch.inference_mode()
     def latents(self, image: Tensor) -> Latents:
         """The integers that stand for an image: the network half of `compress`."""
-        x = _checked_image(image).to(self._device, torch.float32)
+        x = checked_image(image).to(self._device, torch.float32)
         frozen = self._freeze()
         coded = self._analyze(pad_image(x, self.stride), frozen)
         return Latents(x.shape[-2], x.shape[-1], *coded)
@@ -195,19 +195,11 @@ class ImageCodec(nn.Module, ABC):
     @torch.inference_mode()
     def unpack_latents(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Latents:
         """Decodes an `.fc` file to the very latents it was made of; raises as `decompress` does."""
-        file = unpack(data, max_pixels=max_pixels)
         frozen = self._freeze()
-        if file.fingerprint != frozen.fingerprint:
-            raise StreamError(
-                f"fingerprint = {file.fingerprint} (a {file.model}), expected {frozen.fingerprint} "
-                f"(this {self.name}): the file was made with another model"
-            )
+        file = checked_file(data, self.name, frozen.fingerprint, max_pixels)
         height, width = (
             -(-side // self.stride) * self.stride for side in (file.height, file.width)
         )
-        # Only the hash shows that this device arrived at the rows that the encoder used.
-        if not file.stream or not file.stream[0] & _HASH_FLAG:
-            raise CorruptStreamError("stream = without symbol hash, expected one with it")
         try:
             decoder = Decoder(file.stream)
             coded = self._pull(decoder, height, width, frozen)
@@ -326,6 +318,20 @@ class ImageCodec(nn.Module, ABC):
         return state.digest()
 
 
+def checked_file(data: bytes, name: str, fingerprint: str, max_pixels: int) -> ImageFile:
+    """Reads an `.fc` file of one model, or raises StreamError and says what is wrong."""
+    file = unpack(data, max_pixels=max_pixels)
+    if file.fingerprint != fingerprint:
+        raise StreamError(
+            f"fingerprint = {file.fingerprint} (a {file.model}), expected {fingerprint} "
+            f"(this {name}): the file was made with another model"
+        )
+    # Only the hash shows that this device arrived at the rows that the encoder used.
+    if not file.stream or not file.stream[0] & _HASH_FLAG:
+        raise CorruptStreamError("stream = without symbol hash, expected one with it")
+    return file
+
+
 def pad_image(x: Tensor, stride: int) -> Tensor:
     """Pads the right and lower side by reflection until both are multiples of `stride`.
 
@@ -362,7 +368,7 @@ def rounded_latents(y: Tensor) -> Tensor:
     return y.round()
 
 
-def _checked_image(image: Tensor) -> Tensor:
+def checked_image(image: Tensor) -> Tensor:
     """One image as (1, 3, H, W), or an error that names what is wrong."""
     batch = checked_images(image)
     if len(batch) != 1:
