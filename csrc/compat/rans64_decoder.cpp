@@ -11,7 +11,7 @@
 namespace fastcoder {
 namespace {
 
-enum class Status { kOk, kTruncated, kNoSlot, kTooManyDigits, kTooWide };
+enum class Status { kOk, kTruncated, kNoSlot, kDigits, kTooWide };
 
 // The state after a word was read, if it needed one. False if there is none.
 FASTCODER_ALWAYS_INLINE bool refill(Rans64Reader& reader) {
@@ -45,13 +45,15 @@ Status pop_symbol(const Rans64Table& table, uint32_t index, Rans64Reader& reader
   if (slot != row.plain) return Status::kOk;
   uint32_t digits = 0;
   if (!pop_digit(reader, digits)) return Status::kTruncated;
-  if (digits > kRans64MaxDigits) return Status::kTooManyDigits;
+  if (digits > kRans64MaxDigits) return Status::kDigits;
   uint32_t raw = 0;
   for (uint32_t i = 0; i < digits; ++i) {
     uint32_t digit = 0;
     if (!pop_digit(reader, digit)) return Status::kTruncated;
     raw |= digit << (kRans64DigitBits * i);
   }
+  // No encoder writes more digits than it needs: each message has one stream only.
+  if (raw_digits(raw) != digits) return Status::kDigits;
   const int64_t away = raw >> 1;
   symbol = (raw & 1) != 0 ? row.offset - away - 1 : symbol + away;
   return Status::kOk;
@@ -114,7 +116,8 @@ Status pop_block(const Rans64Table& table, const Rans64Buckets* buckets, const u
     case Status::kNoSlot:
       throw Error(ErrorKind::kCorrupt, what + "nothing, expected a value inside the row's slots");
     default:
-      throw Error(ErrorKind::kCorrupt, what + "an escape, expected at most 8 digits");
+      throw Error(ErrorKind::kCorrupt,
+                  what + "an escape, expected at most 8 digits, the last not 0");
   }
 }
 
