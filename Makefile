@@ -145,6 +145,39 @@ fuzz: $(STAMP)/build ## every decoder by libFuzzer under ASan and UBSan, FUZZ_SE
 	        -artifact_prefix=build/fuzz/found/ build/fuzz/corpus/$$target; \
 	done
 
+# ---- inside other codecs ---------------------------------------------------------------------
+# CompressAI, its own tests, torchac and this tree's wheel in an environment of their own. A wheel of
+# CompressAI exists for Python 3.8 to 3.12; torchac builds a module with ninja at its first import.
+COMPAT := build/compat
+COMPAT_PIP := $(COMPAT)/venv/bin/python -m pip --disable-pip-version-check -qq
+COMPAT_ARGS ?=
+
+$(COMPAT)/.environment: tests/compat/requirements.txt tests/compat/originals.txt
+	rm -rf $(COMPAT) && $(PYTHON) -m venv $(COMPAT)/venv
+	$(COMPAT_PIP) install --upgrade 'pip>=25.1'
+	$(COMPAT_PIP) install -r tests/compat/requirements.txt
+	$(COMPAT_PIP) install --no-deps -r tests/compat/originals.txt
+	$(COMPAT_PIP) download --no-deps --no-binary compressai -d $(COMPAT)/download \
+	    $$(grep '^compressai==' tests/compat/originals.txt)
+	mkdir $(COMPAT)/sdist
+	tar -xzf $(COMPAT)/download/compressai-*.tar.gz -C $(COMPAT)/sdist --strip-components=1
+	@touch $@
+
+$(COMPAT)/.fastcoder: $(COMPAT)/.environment $(STAMP)/build CMakeLists.txt LICENSE README.md $(SOURCES)
+	rm -rf $(COMPAT)/wheel
+	$(PIP) wheel --no-build-isolation --no-deps -C cmake.define.FASTCODER_WERROR=$(WERROR) \
+	    -w $(COMPAT)/wheel .
+	$(COMPAT_PIP) install --no-deps --force-reinstall $(COMPAT)/wheel/*.whl
+	@touch $@
+
+.PHONY: test-compat
+test-compat: $(COMPAT)/.fastcoder ## the same bytes as the real CompressAI and torchac, some minutes
+	FASTCODER_COMPAT=$(CURDIR)/$(COMPAT) PATH="$(CURDIR)/$(COMPAT)/venv/bin:$$PATH" \
+	    PYTHONPATH=$(CURDIR)/tests/compat/stubs OMP_NUM_THREADS=1 \
+	    TORCH_EXTENSIONS_DIR=$(CURDIR)/$(COMPAT)/extensions \
+	    $(COMPAT)/venv/bin/python -m pytest -c tests/compat/pytest.ini --rootdir tests/compat \
+	    $(COMPAT_ARGS)
+
 # ---- style, types, warnings ------------------------------------------------------------------
 lint: lint-py lint-cpp ## formatting, ruff, mypy, stubtest, C++ warnings
 
