@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "coder/owned_mutex.h"
 #include "coder/slot.h"
 
 namespace fastcoder {
@@ -59,7 +60,7 @@ class AdaptiveTable {
 
    private:
     AdaptiveTable& table_;
-    std::lock_guard<std::mutex> lock_;
+    std::lock_guard<OwnedMutex> lock_;
     bool committed_ = false;
   };
 
@@ -82,7 +83,7 @@ class AdaptiveTable {
   // (i and -i) frequencies that end with number i, counted from 1.
   std::vector<uint32_t> sums_;
 
-  mutable std::mutex mutex_;
+  mutable OwnedMutex mutex_;
   uint64_t transaction_ = 0;
   bool saving_ = false;
   std::vector<Saved> saved_;

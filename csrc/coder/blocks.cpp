@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "coder/cdf_table.h"
+#include "coder/interruption.h"
 
 namespace fastcoder {
 namespace {
@@ -161,6 +162,7 @@ void check_part(const Part& part) {
       const uint64_t index = std::min(index_at(indexes, i), table.row_count - 1);
       check_symbol_in_row(first + i, symbol_at(symbols, i), index, table.rows[index]);
     }
+    check_interruption(count);
   }
 }
 

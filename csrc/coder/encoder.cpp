@@ -13,6 +13,7 @@
 #include "base/little_endian.h"
 #include "base/varint.h"
 #include "coder/blocks.h"
+#include "coder/interruption.h"
 #include "coder/parametric.h"
 #include "coder/stream_layout.h"
 #include "coder/thread_pool.h"
@@ -108,10 +109,12 @@ template <class To>
 void copy_as(const void* data, ElementType from, uint64_t count, std::vector<uint8_t>& out) {
   out.resize(count * sizeof(To));
   visit_elements(data, from, [&](const auto* values) {
-    for (uint64_t i = 0; i < count; ++i) {
-      const To value = static_cast<To>(values[i]);
-      std::memcpy(out.data() + i * sizeof(To), &value, sizeof(To));
-    }
+    for_pieces(count, [&](uint64_t first, uint64_t size) {
+      for (uint64_t i = first; i < first + size; ++i) {
+        const To value = static_cast<To>(values[i]);
+        std::memcpy(out.data() + i * sizeof(To), &value, sizeof(To));
+      }
+    });
   });
 }
 
@@ -120,10 +123,12 @@ SymbolSpan copy_symbols(const SymbolSpan& span, uint64_t count, std::vector<uint
   int64_t low = 0;
   int64_t high = 0;
   visit_elements(span.data, span.type, [&](const auto* values) {
-    for (uint64_t i = 0; i < count; ++i) {
-      low = std::min(low, static_cast<int64_t>(values[i]));
-      high = std::max(high, static_cast<int64_t>(values[i]));
-    }
+    for_pieces(count, [&](uint64_t first, uint64_t size) {
+      for (uint64_t i = first; i < first + size; ++i) {
+        low = std::min(low, static_cast<int64_t>(values[i]));
+        high = std::max(high, static_cast<int64_t>(values[i]));
+      }
+    });
   });
   const auto holds = [&]<class To>(To) {
     return low >= std::numeric_limits<To>::min() && high <= std::numeric_limits<To>::max();
@@ -223,7 +228,7 @@ void EncodedStream::write(uint8_t* out, unsigned threads) const {
   }
   std::memcpy(out, heads_.data() + head, heads_.size() - head);
   parallel_for(places.size(), threads, [&](uint64_t i) {
-    std::memcpy(places[i], segments_[i].body.get(), segments_[i].size);
+    copy_bytes(places[i], segments_[i].body.get(), segments_[i].size);
   });
 }
 

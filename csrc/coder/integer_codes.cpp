@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "coder/decoder.h"
+#include "coder/interruption.h"
 #include "coder/large_table.h"
 #include "coder/numeric.h"
 #include "coder/stack.h"
@@ -139,13 +140,13 @@ void IntegerCode::append(uint64_t value, Push&& push) const {
 
 template <class Source>
 void IntegerCode::pull_from(Source& source, std::span<uint64_t> values) const {
-  source.guarded([&] {
+  const auto pull_piece = [&](std::span<uint64_t> piece) {
     switch (kind_) {
       case Kind::kBits:
-        for (uint64_t& value : values) value = bits_from_intervals(source, parameter_);
+        for (uint64_t& value : piece) value = bits_from_intervals(source, parameter_);
         return;
       case Kind::kExpGolomb:
-        for (uint64_t& value : values) {
+        for (uint64_t& value : piece) {
           value = exp_golomb_from_intervals(source, parameter_) + lowest_;
           if (FASTCODER_UNLIKELY(value < lowest_)) {
             throw Error(ErrorKind::kCorrupt, "integer = 2**64, expected less");
@@ -155,10 +156,14 @@ void IntegerCode::pull_from(Source& source, std::span<uint64_t> values) const {
       case Kind::kBuckets:
         break;
     }
-    for (uint64_t& value : values) {
+    for (uint64_t& value : piece) {
       const uint32_t bucket = buckets_->table->pull_slot(source, 0);
       value = buckets_->firsts[bucket] + bits_from_intervals(source, buckets_->log2_sizes[bucket]);
     }
+  };
+  source.guarded([&] {
+    for_pieces(values.size(),
+               [&](uint64_t first, uint64_t size) { pull_piece(values.subspan(first, size)); });
   });
 }
 
@@ -166,15 +171,17 @@ std::vector<PackedInterval> IntegerCode::pack(std::span<const uint64_t> values) 
   std::vector<PackedInterval> packed;
   packed.reserve(2 * values.size());
   const auto push = [&](PackedInterval interval) { packed.push_back(interval); };
-  for (size_t i = 0; i < values.size(); ++i) {
-    const uint64_t value = values[i];
-    if (value < lowest_ || value > highest_) {
-      throw Error(ErrorKind::kValue,
-                  "values[" + std::to_string(i) + "] = " + std::to_string(value) + ", expected " +
-                      std::to_string(lowest_) + " <= value <= " + std::to_string(highest_));
+  for_pieces(values.size(), [&](uint64_t first, uint64_t size) {
+    for (uint64_t i = first; i < first + size; ++i) {
+      const uint64_t value = values[i];
+      if (value < lowest_ || value > highest_) {
+        throw Error(ErrorKind::kValue,
+                    "values[" + std::to_string(i) + "] = " + std::to_string(value) + ", expected " +
+                        std::to_string(lowest_) + " <= value <= " + std::to_string(highest_));
+      }
+      append(value, push);
     }
-    append(value, push);
-  }
+  });
   return packed;
 }
 

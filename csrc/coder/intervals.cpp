@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "coder/blocks.h"
 #include "coder/decoder.h"
+#include "coder/interruption.h"
 #include "format/symbol_hash.h"
 
 namespace fastcoder {
@@ -50,11 +51,13 @@ std::vector<PackedInterval> pack_intervals(const SymbolSpan& starts, const Symbo
   // Everything is copied before it is checked: another thread may write to the arrays meanwhile.
   visit_elements(starts.data, starts.type, [&](const auto* values) {
     uint64_t bad = 0;
-    for (uint64_t i = 0; i < count; ++i) {
-      const uint64_t start = static_cast<uint64_t>(static_cast<int64_t>(values[i]));
-      bad |= start >> precision;
-      packed[i] = start;
-    }
+    for_pieces(count, [&](uint64_t first, uint64_t size) {
+      for (uint64_t i = first; i < first + size; ++i) {
+        const uint64_t start = static_cast<uint64_t>(static_cast<int64_t>(values[i]));
+        bad |= start >> precision;
+        packed[i] = start;
+      }
+    });
     if (bad == 0) return;
     for (uint64_t i = 0; i < count; ++i) {
       if (packed[i] < total) continue;
@@ -62,16 +65,18 @@ std::vector<PackedInterval> pack_intervals(const SymbolSpan& starts, const Symbo
     }
   });
   visit_elements(frequencies.data, frequencies.type, [&](const auto* values) {
-    for (uint64_t i = 0; i < count; ++i) {
-      const int64_t frequency = static_cast<int64_t>(values[i]);
-      const uint64_t less_one = static_cast<uint64_t>(frequency) - 1;
-      const uint64_t start = packed[i];
-      if (FASTCODER_UNLIKELY(less_one >= total - start)) {
-        throw_frequency("frequencies[" + std::to_string(i) + "]", frequency,
-                        static_cast<int64_t>(start), precision);
+    for_pieces(count, [&](uint64_t first, uint64_t size) {
+      for (uint64_t i = first; i < first + size; ++i) {
+        const int64_t frequency = static_cast<int64_t>(values[i]);
+        const uint64_t less_one = static_cast<uint64_t>(frequency) - 1;
+        const uint64_t start = packed[i];
+        if (FASTCODER_UNLIKELY(less_one >= total - start)) {
+          throw_frequency("frequencies[" + std::to_string(i) + "]", frequency,
+                          static_cast<int64_t>(start), precision);
+        }
+        packed[i] = start | less_one << 24 | uint64_t{precision} << 48;
       }
-      packed[i] = start | less_one << 24 | uint64_t{precision} << 48;
-    }
+    });
   });
   return packed;
 }
@@ -113,22 +118,28 @@ std::vector<PackedInterval> pack_bits(std::span<const uint64_t> values, uint32_t
   check_bits_width(width);
   std::vector<PackedInterval> packed;
   packed.reserve(values.size() * ((width + kBitsChunk - 1) / kBitsChunk));
-  for (size_t i = 0; i < values.size(); ++i) {
-    const uint64_t value = values[i];
-    if (width < kMaxBits && value >> width != 0) {
-      throw Error(ErrorKind::kValue, "values[" + std::to_string(i) +
-                                         "] = " + std::to_string(value) +
-                                         ", expected 0 <= value < 2**" + std::to_string(width));
+  for_pieces(values.size(), [&](uint64_t first, uint64_t size) {
+    for (uint64_t i = first; i < first + size; ++i) {
+      const uint64_t value = values[i];
+      if (width < kMaxBits && value >> width != 0) {
+        throw Error(ErrorKind::kValue, "values[" + std::to_string(i) +
+                                           "] = " + std::to_string(value) +
+                                           ", expected 0 <= value < 2**" + std::to_string(width));
+      }
+      bits_to_intervals(value, width, [&](PackedInterval interval) { packed.push_back(interval); });
     }
-    bits_to_intervals(value, width, [&](PackedInterval interval) { packed.push_back(interval); });
-  }
+  });
   return packed;
 }
 
 void pull_bits(Decoder& decoder, uint32_t width, std::span<uint64_t> values) {
   check_bits_width(width);
   decoder.guarded([&] {
-    for (uint64_t& value : values) value = bits_from_intervals(decoder, width);
+    for_pieces(values.size(), [&](uint64_t first, uint64_t size) {
+      for (uint64_t& value : values.subspan(first, size)) {
+        value = bits_from_intervals(decoder, width);
+      }
+    });
   });
 }
 

@@ -13,6 +13,7 @@
 #include "coder/decoder.h"
 #include "coder/encoder.h"
 #include "coder/integer_codes.h"
+#include "coder/interruption.h"
 #include "coder/numeric.h"
 #include "coder/table_errors.h"
 #include "format/params.h"
@@ -210,6 +211,7 @@ std::vector<PackedInterval> pack_symbols(const LargeTable& table, const SymbolSp
         packed.push_back(table.interval(row, static_cast<uint32_t>(slot)));
       }
     });
+    check_interruption(size);
   }
   return packed;
 }
@@ -229,6 +231,7 @@ void pull_symbols(Decoder& decoder, const LargeTable& table, const IndexSpan& in
         decoded[i] = static_cast<int32_t>(table.offset(row) + int64_t{slot});
       }
       store_decoded(decoded, symbols, first, size);
+      check_interruption(size);
     }
   });
 }

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "base/little_endian.h"
 #include "coder/blocks.h"
 #include "coder/decoder.h"
+#include "coder/interruption.h"
 #include "coder/segment_encoder.h"
 #include "coder/stream_layout.h"
 #include "coder/thread_pool.h"
@@ -43,25 +43,21 @@ class FirstError {
   void guard(uint64_t message, Run&& run) {
     try {
       run();
-    } catch (...) {
+    } catch (const Error& error) {
       if (error_ && message_ < message) return;
       message_ = message;
-      error_ = std::current_exception();
+      error_ = error;
     }
   }
   void rethrow() const {
     if (!error_) return;
-    try {
-      std::rethrow_exception(error_);
-    } catch (const Error& error) {
-      throw Error(error.kind(),
-                  std::string(error.what()) + " (message " + std::to_string(message_) + ")");
-    }
+    throw Error(error_->kind(),
+                std::string(error_->what()) + " (message " + std::to_string(message_) + ")");
   }
 
  private:
   uint64_t message_ = 0;
-  std::exception_ptr error_;
+  std::optional<Error> error_;
 };
 
 // Calls code(begin, end, error) for groups of messages, on several threads.
@@ -209,6 +205,7 @@ class ManyDecoder {
         std::copy_n(begins_, count, begins_ + place * kManyBlock);
       }
       const DecodeManyBlock block = {&view_, begins_, symbols_, all.data(), count, lanes};
+      check_interruption(count * turns.active.size());
       if (kernels.decode_many[wide](block)) {
         store(turns, count);
       } else {
@@ -396,6 +393,7 @@ class ManyEncoder {
         std::copy_n(symbols_, count, symbols_ + place * kManyBlock);
       }
       const EncodeManyBlock block = {&view_, begins_, symbols_, every.data(), count, lanes};
+      check_interruption(count * turns.active.size());
       const bool good = kernels.encode_many[wide_](block);
       for (OpenPart* open : turns.active) {
         const Escape* escapes = open->lanes.escapes;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "coder/blocks.h"
+#include "coder/interruption.h"
 #include "coder/numeric.h"
 #include "coder/parametric_tables.h"
 #include "simd/dispatch.h"
@@ -34,12 +35,14 @@ SymbolSpan copy_inside(const SymbolSpan& symbols, uint64_t count, int64_t low, i
   To* copy = reinterpret_cast<To*>(out.data());
   visit_elements(symbols.data, symbols.type, [&](const auto* values) {
     bool bad = false;
-    for (uint64_t i = 0; i < count; ++i) {
-      const int64_t symbol = static_cast<int64_t>(values[i]);
-      const bool outside = symbol < low || symbol > high;
-      bad |= outside;
-      copy[i] = static_cast<To>(outside ? low : symbol);
-    }
+    for_pieces(count, [&](uint64_t first, uint64_t size) {
+      for (uint64_t i = first; i < first + size; ++i) {
+        const int64_t symbol = static_cast<int64_t>(values[i]);
+        const bool outside = symbol < low || symbol > high;
+        bad |= outside;
+        copy[i] = static_cast<To>(outside ? low : symbol);
+      }
+    });
     for (uint64_t i = 0; bad && i < count; ++i) {
       const int64_t symbol = static_cast<int64_t>(values[i]);
       if (symbol >= low && symbol <= high) continue;
@@ -67,6 +70,7 @@ void for_intervals(const ParametricModel& model, const SymbolSpan& symbols, uint
     load_parametric(part, first, size, piece);
     active_kernels().parametric.starts({&model.view(), piece, first, size, 0}, starts, nexts);
     visit(first, size, starts, nexts);
+    check_interruption(size * kParametricWork * model.view().curve_count);
   }
 }
 
@@ -155,6 +159,7 @@ void ParametricModel::find(std::span<const uint32_t> values, int32_t* symbols) c
       }
     }
     active_kernels().parametric.find({&view_, symbols + first, first, size, 0}, copied);
+    check_interruption(size * kParametricWork * view_.curve_count);
   }
 }
 

@@ -17,6 +17,8 @@
 namespace fastcoder {
 
 inline constexpr size_t kMostComponents = 64;
+// What a symbol of one component takes, in symbols of a table (coder/interruption.h).
+inline constexpr uint64_t kParametricWork = 8;
 
 // One value for every symbol, or one for all of them.
 template <class T>

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "base/attributes.h"
+#include "coder/interruption.h"
 #include "coder/numeric.h"
 
 namespace fastcoder {
@@ -53,7 +54,7 @@ void fill_batch(uint64_t block, const RandomPlace& place, uint32_t* words) {
 }
 
 template <class Out, class Make>
-void generate(const RandomPlace& place, std::span<Out> out, Make&& make) {
+void generate_piece(const RandomPlace& place, std::span<Out> out, Make&& make) {
   uint32_t words[kBatchWords];
   uint64_t block = place.element / 4;
   uint64_t skip = place.element % 4;
@@ -63,6 +64,15 @@ void generate(const RandomPlace& place, std::span<Out> out, Make&& make) {
     for (size_t i = 0; i < size; ++i) out[done + i] = make(words[skip + i]);
     done += size;
   }
+}
+
+template <class Out, class Make>
+void generate(const RandomPlace& place, std::span<Out> out, Make&& make) {
+  for_pieces(out.size(), [&](uint64_t first, uint64_t size) {
+    RandomPlace at = place;
+    at.element += first;
+    generate_piece(at, out.subspan(first, size), make);
+  });
 }
 
 // p such that Phi^-1(p) = -z, by Newton's rule from above: p is convex in z there, so that no step

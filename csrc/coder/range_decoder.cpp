@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "coder/blocks.h"
+#include "coder/interruption.h"
 #include "coder/range_blocks.h"
 #include "format/escape.h"
 
@@ -257,6 +258,7 @@ void RangeDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint64_
   Place current = place(0);
   for (uint64_t first = 0; first < count; first += kBlock) {
     pull_block(current, view, indexes, first, std::min(kBlock, count - first), symbols);
+    check_interruption(kBlock);
   }
   keep(current, count);
 }
@@ -285,6 +287,7 @@ void RangeDecoder::pull(AdaptiveTable& table, const IndexSpan& indexes, uint64_t
   AdaptiveTable::Transaction transaction(table, count == 1);
   for (uint64_t first = 0; first < count; first += kBlock) {
     pull_adaptive_block(current, table, indexes, first, std::min(kBlock, count - first), symbols);
+    check_interruption(kBlock);
   }
   transaction.commit();
   keep(current, count);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "coder/blocks.h"
 #include "coder/cdf_table.h"
+#include "coder/interruption.h"
 #include "coder/range_blocks.h"
 
 namespace fastcoder {
@@ -176,6 +177,7 @@ void RangeEncoder::push(const Part& part) {
   try {
     for (uint64_t first = 0; first < part.count; first += kBlock) {
       push_block(part, first, std::min(kBlock, part.count - first));
+      check_interruption(kBlock);
     }
   } catch (...) {
     restore(before);
@@ -217,6 +219,7 @@ void RangeEncoder::push(AdaptiveTable& table, const Part& part) {
   try {
     for (uint64_t first = 0; first < part.count; first += kBlock) {
       push_adaptive_block(table, part, first, std::min(kBlock, part.count - first));
+      check_interruption(kBlock);
     }
   } catch (...) {
     restore(before);

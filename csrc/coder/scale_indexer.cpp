@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "coder/interruption.h"
 #include "coder/numeric.h"
 
 namespace fastcoder {
@@ -156,6 +157,7 @@ void search_all(const CellSearch<Float>& search, const Float* sigma, size_t coun
       good &= is_scale<Float>(bits);
       out[i] = static_cast<Index>(local.template find<Window>(bits));
     }
+    check_interruption(end - begin);
     if (good) continue;
     for (size_t i = begin; i < end; ++i) {
       if (!is_scale<Float>(std::bit_cast<BitsOf<Float>>(sigma[i]))) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/little_endian.h"
 #include "coder/blocks.h"
+#include "coder/interruption.h"
 #include "coder/numeric.h"
 #include "coder/parametric.h"
 #include "format/params.h"
@@ -92,6 +93,7 @@ void SegmentDecoder::pull(const CdfTable& table, const IndexSpan& indexes, uint6
     if (!direct) store_symbols(scratch, symbols, position, size);
     count_ += size;
     done += size;
+    check_interruption(size);
   }
 }
 
@@ -158,6 +160,7 @@ void SegmentDecoder::pull_parametric(const ParametricModel& model, uint64_t firs
     if (!direct) store_decoded(scratch, symbols, position, size);
     count_ += size;
     done += size;
+    check_interruption(size * kParametricWork * model.view().curve_count);
   }
 }
 

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/little_endian.h"
 #include "coder/blocks.h"
 #include "coder/cdf_table.h"
+#include "coder/interruption.h"
 #include "coder/intervals.h"
 #include "coder/parametric.h"
 #include "format/symbol_hash.h"
@@ -33,9 +35,13 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
     const uint64_t begin = std::max(first, part_begin);
     uint64_t end = std::min(first + count, part_begin + part.count);
     if (part.intervals != nullptr) {
-      if (end <= begin) continue;
-      push_packed(part.intervals + (begin - part_begin), end - begin,
-                  static_cast<uint32_t>((begin - first) % lanes.lanes), lanes);
+      while (end > begin) {
+        const uint64_t size = std::min(kBlock, end - begin);
+        end -= size;
+        push_packed(part.intervals + (end - part_begin), size,
+                    static_cast<uint32_t>((end - first) % lanes.lanes), lanes);
+        check_interruption(size);
+      }
       continue;
     }
     if (part.parametric != nullptr) {
@@ -47,6 +53,7 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
         load_parametric(part, position, size, parametric_symbols);
         const uint32_t lane = static_cast<uint32_t>((end - first) % lanes.lanes);
         kernels.parametric.encode({&view, parametric_symbols, position, size, lane}, lanes);
+        check_interruption(size * kParametricWork * view.curve_count);
       }
       continue;
     }
@@ -62,38 +69,41 @@ void push_symbols(const Message& message, uint64_t first, uint64_t count, Encode
       kernels.encode[message.wide][symbols.type][indexes.type](block, lanes);
       if (lanes.fault != 0) throw_faults(part);
       escapes.insert(escapes.end(), block_escapes, block_escapes + lanes.escape_count);
+      check_interruption(size);
     }
   }
 }
 
 // Room for words whose number is known only when they are written. Each thread keeps its own: fresh
 // memory would cost a page fault for every 4 KiB of every segment. More than a segment of the
-// default sizes needs is given back.
+// default sizes needs is given back. Taken out while it is in use: a call that a signal interrupts
+// may have another one run in the same thread.
 class WordRoom {
  public:
-  explicit WordRoom(uint64_t size) {
-    if (size > size_) {
-      room_ = std::unique_ptr<uint8_t[]>(new uint8_t[size]);  // not zeroed
-      size_ = size;
-    }
+  explicit WordRoom(uint64_t size) : room_(std::exchange(t_kept, {})) {
+    if (size <= room_.size) return;
+    room_ = {};                                                     // before the new one is taken
+    room_ = {std::unique_ptr<uint8_t[]>(new uint8_t[size]), size};  // not zeroed
   }
   ~WordRoom() {
-    if (size_ <= kKept) return;
-    room_.reset();
-    size_ = 0;
+    if (room_.size <= kKept) t_kept = std::move(room_);
   }
   WordRoom(const WordRoom&) = delete;
   WordRoom& operator=(const WordRoom&) = delete;
 
-  uint8_t* end() const { return room_.get() + size_; }
+  uint8_t* end() const { return room_.bytes.get() + room_.size; }
 
  private:
+  struct Room {
+    std::unique_ptr<uint8_t[]> bytes{};
+    uint64_t size = 0;
+  };
+
   static constexpr uint64_t kKept = uint64_t{1} << 20;
-  static thread_local std::unique_ptr<uint8_t[]> room_;
-  static thread_local uint64_t size_;
+  static thread_local Room t_kept;
+  Room room_;
 };
-thread_local std::unique_ptr<uint8_t[]> WordRoom::room_;
-thread_local uint64_t WordRoom::size_ = 0;
+thread_local WordRoom::Room WordRoom::t_kept;
 
 Segment encode_with_lanes(const Message& message, uint64_t first, uint64_t count, uint32_t lanes) {
   const WordRoom words(2 * message.most_words * count + kEncodeSlack);
@@ -117,7 +127,9 @@ EncodeLanes start_lanes(bool wide, uint32_t lanes, uint8_t* words_end) {
 
 uint64_t escape_bytes(std::span<const Escape> escapes) {
   uint64_t bits = 0;
-  for (const Escape& escape : escapes) bits += escape_bits(escape);
+  for_pieces(escapes.size(), [&](uint64_t first, uint64_t count) {
+    for (const Escape& escape : escapes.subspan(first, count)) bits += escape_bits(escape);
+  });
   return (bits + 7) / 8;
 }
 
@@ -138,10 +150,15 @@ Segment close_segment(const EncodeLanes& state, const uint8_t* words_end,
     if (wide) store_u16(out + 4, static_cast<uint32_t>(state.state[lane] >> 32));
     segment.lane_hashes[lane] = finish_hash(state.hash[lane], (count - lane + lanes - 1) / lanes);
   }
-  std::memcpy(out, state.cursor, word_bytes);
-  std::memset(out + word_bytes, 0, tail_bytes);
+  copy_bytes(out, state.cursor, word_bytes);
+  for_pieces(tail_bytes, [&](uint64_t begin, uint64_t size) {
+    std::memset(out + word_bytes + begin, 0, size);
+  });
   EscapeWriter writer(out + word_bytes + tail_bytes);
-  std::for_each(escapes.rbegin(), escapes.rend(), [&](Escape escape) { writer.write(escape); });
+  for_pieces(escapes.size(), [&](uint64_t done, uint64_t size) {
+    const auto piece = escapes.rbegin() + static_cast<int64_t>(done);
+    std::for_each_n(piece, size, [&](Escape escape) { writer.write(escape); });
+  });
   return segment;
 }
 

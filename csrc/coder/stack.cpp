@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "coder/blocks.h"
 #include "coder/integer_codes.h"
+#include "coder/interruption.h"
 #include "coder/numeric.h"
 #include "coder/visit_symbols.h"
 #include "format/escape.h"
@@ -120,16 +121,20 @@ void Stack::push(std::span<const PackedInterval> intervals) {
   if (room > words_.capacity()) words_.reserve(std::max(room, 2 * top_));
   uint8_t words[4 * kMaxIntervalWords];
   uint8_t* const end = words + sizeof words;
-  for (size_t i = intervals.size(); i-- > 0;) {
-    uint8_t* cursor = end;
-    const PackedInterval interval = intervals[i];
-    state_ = push_interval(state_, start_of(interval), frequency_of(interval),
-                           precision_of(interval), cursor);
-    for (const uint8_t* word = end; word != cursor;) {
-      word -= 2;
-      words_.push_back(static_cast<uint16_t>(load_u16(word)));
+  uint64_t state = state_;
+  for_pieces(intervals.size(), [&](uint64_t done, uint64_t size) {
+    for (uint64_t i = done; i < done + size; ++i) {
+      const PackedInterval interval = intervals[intervals.size() - 1 - i];
+      uint8_t* cursor = end;
+      state = push_interval(state, start_of(interval), frequency_of(interval),
+                            precision_of(interval), cursor);
+      for (const uint8_t* word = end; word != cursor;) {
+        word -= 2;
+        words_.push_back(static_cast<uint16_t>(load_u16(word)));
+      }
     }
-  }
+  });
+  state_ = state;
   top_ = words_.size();
   if (!intervals.empty()) peeked_precision_ = 0;
 }
@@ -165,6 +170,7 @@ void Stack::pop_blocks(const IndexSpan& indexes, uint64_t rows, uint64_t count,
         decoded[i] = static_cast<int32_t>(pull_symbol(row));
       }
       store_decoded(decoded, symbols, first, size);
+      check_interruption(size);
     }
   });
 }
@@ -195,7 +201,11 @@ void Stack::pop(const LargeTable& table, const IndexSpan& indexes, uint64_t coun
 void Stack::pop_bits(uint32_t width, std::span<uint64_t> values) {
   check_bits_width(width);
   guarded([&] {
-    for (uint64_t& value : values) value = bits_from_intervals(*this, width);
+    for_pieces(values.size(), [&](uint64_t first, uint64_t size) {
+      for (uint64_t& value : values.subspan(first, size)) {
+        value = bits_from_intervals(*this, width);
+      }
+    });
   });
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "coder/interruption.h"
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -43,6 +44,11 @@ class Job {
   Job(uint64_t count, void (*task)(void*, uint64_t), void* context)
       : count_(count), task_(task), context_(context) {}
 
+  void help() {
+    const HelpingCall helping(interruption_);
+    work();
+  }
+
   void work() {
     for (uint64_t i = next_++; i < count_; i = next_++) {
       try {
@@ -57,8 +63,9 @@ class Job {
     }
   }
 
-  // After all threads have left.
+  // After all threads have left. A thread that was told to stop is no error of its task.
   void rethrow() const {
+    if (interruption_ != nullptr && t_call.own) interruption_->rethrow();
     if (error_) std::rethrow_exception(error_);
   }
 
@@ -71,6 +78,7 @@ class Job {
   const uint64_t count_;
   void (*const task_)(void*, uint64_t);
   void* const context_;
+  Interruption* const interruption_ = t_call.interruption;
   std::atomic<uint64_t> next_{0};
   std::mutex mutex_;
   std::exception_ptr error_;
@@ -110,10 +118,25 @@ class Pool {
       spin_until([&] { return job.inside == 0; });
       lock.lock();  // also waits for the helper that made it 0 and still has the lock
     }
-    job.left.wait(lock, [&] { return job.inside == 0; });
+    wait_for_helpers(job, lock);
   }
 
  private:
+  static void wait_for_helpers(Job& job, std::unique_lock<std::mutex>& lock) {
+    const auto alone = [&] { return job.inside == 0; };
+    if (t_call.interruption == nullptr || !t_call.own) return job.left.wait(lock, alone);
+    // Helpers may be at work for long, and nobody but this thread can tell them to stop.
+    while (!job.left.wait_for(lock, std::chrono::milliseconds(10), alone)) {
+      lock.unlock();
+      try {
+        t_call.interruption->ask_if_due();
+      } catch (...) {
+        // Job::rethrow throws it, once the helpers have left.
+      }
+      lock.lock();
+    }
+  }
+
   // Offers the job to helpers. False if there are none: then the caller works alone.
   bool open(Job& job, unsigned helpers) {
     bool listed = false;
@@ -167,7 +190,7 @@ class Pool {
       if (--job.seats == 0) close(job);
       ++job.inside;
       lock.unlock();
-      job.work();
+      job.help();
       lock.lock();
       close(job);  // all its tasks are begun
       // Under the lock: the caller may end the job as soon as it sees the zero.

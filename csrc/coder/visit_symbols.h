@@ -7,6 +7,7 @@
 
 #include "coder/blocks.h"
 #include "coder/cdf_table.h"
+#include "coder/interruption.h"
 
 namespace fastcoder {
 
@@ -30,6 +31,7 @@ void visit_symbols(const Part& part, Visit&& visit) {
       if (slot == row.slots) throw_faults(part);  // outside, and no escape
       visit(index, row, symbol, slot);
     }
+    check_interruption(count);
   }
 }
 

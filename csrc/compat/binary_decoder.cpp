@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "coder/interruption.h"
 #include "compat/binary_search.h"
 #include "compat/binary_step.h"
 #include "format/range_step.h"
@@ -188,6 +189,7 @@ class Decoder {
       if (bits_used() > 8 * size_) throw_truncated();
       if (done < block.count) throw_corrupt(first + done);
       first += block.count;
+      check_interruption(block.count);
     }
     finish();
   }

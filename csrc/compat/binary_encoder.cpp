@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "coder/interruption.h"
 #include "compat/binary_step.h"
 #include "format/range_step.h"
 
@@ -134,6 +135,7 @@ std::vector<uint8_t> encode_all(const BinaryRows& rows, const int16_t* symbols) 
     check_binary_rows(rows, first, count);
     encode_rows(rows, entries, symbols, first, count, state);
     used = static_cast<uint64_t>(state.out - bytes.data());
+    check_interruption(count);
   }
   state.out = bytes.data() + used;
   finish(state);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/little_endian.h"
+#include "coder/interruption.h"
 #include "compat/rans64_blocks.h"
 
 namespace fastcoder {
@@ -136,6 +137,7 @@ bool decode_as(Rans64Reader& caller_reader, const Rans64Pull& pull, const Rans64
     const Status status = pop_block(table, buckets, indexes, count, reader, symbols + first, done);
     if (status == Status::kTooWide) return false;
     if (status != Status::kOk) throw_status(status, first + done);
+    check_interruption(count);
   }
   caller_reader = reader;
   return true;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/little_endian.h"
+#include "coder/interruption.h"
 #include "compat/rans64_blocks.h"
 
 namespace fastcoder {
@@ -181,6 +182,7 @@ Rans64Stream encode_rans64(const Rans64Part& part, const Rans64Table& table) {
   const Rans64Push* pushes = table.pushes(part.count);
   for (uint64_t block = (part.count + kRans64Block - 1) / kRans64Block; block-- > 0;) {
     if (!encode_block(part, table, pushes, block, stream)) throw_first_fault(part, table);
+    check_interruption(kRans64Block);
   }
   return stream;
 }
@@ -222,6 +224,7 @@ void Rans64Buffer::push(const Rans64Part& part, const Rans64Table& table) {
           pushes_.push_back(kDigitMark + 1 + (code.raw >> (kRans64DigitBits * digit) & 15));
         }
       }
+      check_interruption(count);
     }
   } catch (...) {
     pushes_.resize(before);
@@ -243,6 +246,7 @@ Rans64Stream Rans64Buffer::encode() const {
       }
     }
     stream.advance(cursor);
+    check_interruption(kRans64Block);
   }
   return stream;
 }

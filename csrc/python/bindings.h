@@ -12,16 +12,15 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "coder/cdf_table.h"
+#include "coder/interruption.h"
 #include "coder/spans.h"
 
 namespace fastcoder {
@@ -32,24 +31,22 @@ using TablePtr = std::shared_ptr<CdfTable>;
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
-// py::gil_scoped_release, but for the end of the interpreter: before Python 3.14 a daemon thread
-// that wants the GIL back then is ended by an exception, which may not leave a destructor and would
-// abort the process. The thread sleeps instead, as it does since 3.14.
+// py::gil_scoped_release, but for the end of the interpreter (see interruption.cpp), and for
+// signals: in the main thread, where Python handles them, the handlers run while the core is at
+// work, and what they raise (KeyboardInterrupt) ends the call.
 class GilRelease {
  public:
-  GilRelease() : state_(PyEval_SaveThread()) {}
-  ~GilRelease() {
-    try {
-      PyEval_RestoreThread(state_);
-    } catch (...) {
-      for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-    }
-  }
+  GilRelease();
+  ~GilRelease();
   GilRelease(const GilRelease&) = delete;
   GilRelease& operator=(const GilRelease&) = delete;
 
  private:
+  static void handle_signals(void* self);
+  void take_back();
+
   PyThreadState* state_;
+  std::optional<Interruption> interruption_;
 };
 
 [[noreturn]] void throw_type(const char* argument, const std::string& found, const char* expected);
@@ -80,6 +77,7 @@ Part make_part(const py::array& symbols, const std::optional<py::array>& indexes
 
 py::bytes to_python(const std::vector<uint8_t>& bytes);
 
+void bind_interruption();
 void bind_tables(py::module_& m);
 void bind_coding(py::module_& m);
 void bind_many(py::module_& m);

@@ -4,7 +4,6 @@
 // conversion first, and then did nothing.
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -321,7 +320,7 @@ class PyBuffer {
  private:
   static constexpr bool kNeverFinished = false;
   Rans64Buffer buffer_;
-  std::mutex mutex_;
+  OwnedMutex mutex_;
 };
 
 // A stream that is decoded in parts. One caller at a time; a part with an error changes nothing.
@@ -349,7 +348,7 @@ class PyDecoder {
   static constexpr bool kNeverFinished = false;
   py::bytes stream_;
   Rans64Reader reader_;
-  std::mutex mutex_;
+  OwnedMutex mutex_;
 };
 
 py::list quantize(const std::vector<double>& pmf, int64_t precision) {

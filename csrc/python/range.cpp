@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The range coder and its adaptive tables, for Python.
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "coder/adaptive_table.h"
+#include "coder/owned_mutex.h"
 #include "coder/range_decoder.h"
 #include "coder/range_encoder.h"
 #include "python/bindings.h"
@@ -92,7 +92,7 @@ class PyRangeEncoder {
 
  private:
   RangeEncoder encoder_;
-  std::mutex mutex_;
+  OwnedMutex mutex_;
   bool finished_ = false;
 };
 
@@ -137,7 +137,7 @@ class PyRangeDecoder {
 
  private:
   RangeDecoder decoder_;
-  std::mutex mutex_;
+  OwnedMutex mutex_;
   bool finished_ = false;
 };
 

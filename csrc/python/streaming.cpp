@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams in pieces, for Python: Encoder and Decoder.
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "coder/decoder.h"
 #include "coder/encoder.h"
+#include "coder/owned_mutex.h"
 #include "python/bindings.h"
 #include "python/direct.h"
 #include "python/intervals.h"
@@ -85,7 +85,7 @@ class PyDecoder {
  private:
   py::bytes stream_;
   Decoder decoder_;
-  std::mutex mutex_;
+  OwnedMutex mutex_;
   bool finished_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "coder/owned_mutex.h"
 #include "python/bindings.h"
 
 namespace fastcoder {
@@ -14,20 +15,20 @@ namespace fastcoder {
 // to take it again.
 class Turn {
  public:
-  explicit Turn(std::mutex& mutex) : lock_(mutex, std::try_to_lock) {
+  explicit Turn(OwnedMutex& mutex) : lock_(mutex, std::try_to_lock) {
     if (lock_.owns_lock()) return;
     const GilRelease release;
     lock_.lock();
   }
   // And open: throws if it is finished once it is ours.
-  Turn(std::mutex& mutex, const bool& finished, const char* name) : Turn(mutex) {
+  Turn(OwnedMutex& mutex, const bool& finished, const char* name) : Turn(mutex) {
     if (finished) {
       throw Error(ErrorKind::kValue, std::string(name) + " = finished, expected one that is open");
     }
   }
 
  private:
-  std::unique_lock<std::mutex> lock_;
+  std::unique_lock<OwnedMutex> lock_;
 };
 
 }  // namespace fastcoder

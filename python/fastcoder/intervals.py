@@ -9,7 +9,6 @@ methods beside ``push`` and ``pull``; the bytes are in docs/format.md 2.
 from __future__ import annotations
 
 import abc
-import threading
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from ._arrays import ArrayInput, as_integer, as_shape, as_symbols
+from ._locks import OwnedLock
 from .codes import IntegerCode, as_unsigned, native_code
 from .coding import Shape, _coding_arrays, _decoding_arrays
 from .errors import ArgumentError, ShapeError
@@ -31,7 +31,7 @@ _MOST_BITS = 64
 class IntervalPushes(abc.ABC):
     """What :class:`fastcoder.Encoder` offers beside tables."""
 
-    _lock: threading.Lock
+    _lock: OwnedLock
 
     @abc.abstractmethod
     def _open(self) -> _core.Encoder | _core.Stack: ...

@@ -15,7 +15,6 @@ Over 400 lines, most of them docstrings: each of the four models says what its p
 from __future__ import annotations
 
 import abc
-import threading
 from collections.abc import Sequence
 from typing import Any, ClassVar, SupportsIndex, TypeVar
 
@@ -33,6 +32,7 @@ from ._arrays import (
     as_symbols,
     contiguous,
 )
+from ._locks import OwnedLock
 from .coding import Shape, _checked_out, _new_symbols
 from .errors import ArgumentError, ArgumentTypeError, ShapeError
 
@@ -347,7 +347,7 @@ class Mixture(ParametricModel):
 class ParametricPushes(abc.ABC):
     """What :class:`fastcoder.Encoder` offers for parametric models."""
 
-    _lock: threading.Lock
+    _lock: OwnedLock
 
     @abc.abstractmethod
     def _open(self) -> _core.Encoder: ...

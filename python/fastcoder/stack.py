@@ -9,7 +9,6 @@ variables using bits back coding"): the net length of a sample is the negative e
 
 from __future__ import annotations
 
-import threading
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from ._arrays import ArrayInput, as_bytes
+from ._locks import OwnedLock
 from .codes import IntegerCode, native_code
 from .coding import Shape, _coding_arguments, _decoding_arrays, _native
 from .intervals import (
@@ -66,7 +66,7 @@ class Stack(IntervalPushes):
 
     def _begin(self, native: _core.Stack) -> None:
         self._native = native
-        self._lock = threading.Lock()
+        self._lock = OwnedLock()
         self._bits_before = native.bits()
 
     def _open(self) -> _core.Stack:

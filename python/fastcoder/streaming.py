@@ -8,7 +8,6 @@ no trace in the bytes.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from ._arrays import ArrayInput, as_bytes, as_flag, symbol_dtype
+from ._locks import OwnedLock
 from .coding import Shape, _coding_arguments, _decoding_arguments, _options
 from .errors import ArgumentError, ArgumentTypeError
 from .intervals import IntervalPulls, IntervalPushes
@@ -61,7 +61,7 @@ class Encoder(IntervalPushes, ParametricPushes):
         self._check = as_flag(check, "check")
         self._options = _options(lanes, segment)
         self._native: _core.Encoder | None = _core.Encoder()
-        self._lock = threading.Lock()
+        self._lock = OwnedLock()
 
     def push(
         self, symbols: ArrayInput, indexes: ArrayInput | None, table: CdfTable | LargeTable

@@ -15,7 +15,9 @@
 #include "coder/cdf_table.h"
 #include "coder/decoder.h"
 #include "coder/encoder.h"
+#include "coder/interruption.h"
 #include "coder/many.h"
+#include "coder/owned_mutex.h"
 #include "coder/thread_pool.h"
 
 namespace fastcoder {
@@ -227,6 +229,91 @@ TEST(errors_of_segments_come_back_to_every_caller) {
   on_threads(4, [&](unsigned number) {
     CHECK_ERROR(ErrorKind::kIndexRange, "indexes[1234] = 3", encode(data, *table, 1 + number));
   });
+}
+
+// What a caller answers who wants the call to end.
+void stop(void*) { throw std::runtime_error("stop"); }
+
+// Runs a call that ends with that answer.
+template <class Call>
+void check_stops(Call&& call) {
+  std::string caught;
+  try {
+    const Interruption interruption(&stop, nullptr);
+    call();
+  } catch (const std::runtime_error& error) {
+    caught = error.what();
+  }
+  CHECK_EQ(caught, std::string("stop"));
+}
+
+[[noreturn]] void work_for_ever() {
+  for (;;) check_interruption(kWorkBetweenLooks);
+}
+
+TEST(an_interrupted_call_ends_on_all_threads) {
+  for (const unsigned threads : {1u, 2u, 5u}) {
+    check_stops([&] { parallel_for(8, threads, [](uint64_t) { work_for_ever(); }); });
+    // Nested, and from several threads at once.
+    on_threads(3, [&](unsigned) {
+      check_stops([&] {
+        parallel_for(3, threads, [&](uint64_t) {
+          parallel_for(3, threads, [](uint64_t) { work_for_ever(); });
+        });
+      });
+    });
+  }
+}
+
+TEST(a_call_that_waits_for_its_helpers_is_interrupted) {
+  std::atomic<int> helping{0};
+  check_stops([&] {
+    parallel_for(4, 4, [&](uint64_t) {
+      if (!t_call.own) {
+        ++helping;
+        work_for_ever();
+      }
+      while (helping == 0) std::this_thread::yield();
+    });
+  });
+}
+
+TEST(a_call_without_interruption_is_not_stopped) {
+  check_stops([] { work_for_ever(); });
+  CHECK(t_call.interruption == nullptr);
+  std::atomic<int> done{0};
+  parallel_for(64, 4, [&](uint64_t) {
+    for (int i = 0; i < 100; ++i) check_interruption(kWorkBetweenLooks);
+    ++done;
+  });
+  CHECK_EQ(done.load(), 64);
+}
+
+TEST(an_interrupted_call_may_answer_with_calls) {
+  // A call within the answer is one of its own, and nobody interrupts it.
+  const auto answer = [](void* context) {
+    const bool idle = t_call.interruption == nullptr;
+    parallel_for(16, 3, [](uint64_t) { check_interruption(kWorkBetweenLooks); });
+    if (++*static_cast<int*>(context) == 3 || !idle) throw std::runtime_error("stop");
+  };
+  int answers = 0;
+  std::string caught;
+  try {
+    const Interruption interruption(answer, &answers);
+    parallel_for(4, 2, [](uint64_t) { work_for_ever(); });
+  } catch (const std::runtime_error& error) {
+    caught = error.what();
+  }
+  CHECK_EQ(caught, std::string("stop"));
+  CHECK_EQ(answers, 3);
+}
+
+TEST(a_thread_cannot_wait_for_itself) {
+  OwnedMutex mutex;
+  const std::lock_guard lock(mutex);
+  CHECK_ERROR(ErrorKind::kValue, "object = in use", mutex.lock());
+  CHECK_ERROR(ErrorKind::kValue, "object = in use", static_cast<void>(mutex.try_lock()));
+  on_threads(1, [&](unsigned) { CHECK(!mutex.try_lock()); });
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ CSRC = ROOT / "csrc"
 PYTHON_FLOORS: list[tuple[str, ...]] = [
     ("fastcoder.errors",),
     ("fastcoder._core",),
-    ("fastcoder._arrays", "fastcoder.isa"),
+    ("fastcoder._arrays", "fastcoder._locks", "fastcoder.isa"),
     ("fastcoder.scales", "fastcoder.tables", "fastcoder.threads"),
     ("fastcoder.coding",),
     ("fastcoder.codes", "fastcoder.large_tables"),
