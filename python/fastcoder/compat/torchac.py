@@ -13,9 +13,10 @@ integers. Messages written by either are read by the other. What differs:
   tensors, int16 on the CPU. Any strides are fine; torchac reads only contiguous tensors rightly.
 * Arguments are checked unless that is switched off; a symbol that its row gives no room is always
   an error, because what torchac writes then cannot be read back.
-* A damaged message is an error if its symbols, written again, would not be the same bytes: always
-  if it was cut, lengthened, or changed in its last bits. torchac reads zeros behind the end. Other
-  damage gives other symbols, which this format cannot tell from a message.
+* Bytes are accepted only if they are the message of the symbols that they decode to. So a message
+  that was cut or lengthened, or ends otherwise, is an error, unless it is by chance the message of
+  other symbols; torchac reads zeros behind the end. A bit that was flipped further ahead gives
+  other symbols, and often an error: the format has no checksum.
 
 The coder is that of I. Witten, R. Neal and J. Cleary ("Arithmetic coding for data compression",
 Communications of the ACM 30(6), 1987).
