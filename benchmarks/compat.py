@@ -3,7 +3,8 @@
 
 Writes benchmarks/results/compat.json and, with --write, two tables of docs/coming-from.md; the
 others there are made of bench.json by benchmarks.readme. The originals need
-`python -m benchmarks.peers compressai torchac`. Every way to call must give their bytes.
+`python -m benchmarks.peers compressai torchac` and, with its models, `make test-compat`. Every way
+to call must give their bytes.
 
     python -m benchmarks.compat [--only GROUP ...] [--seed SEED] [--write]
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -31,8 +33,9 @@ from fastcoder.compat import compressai
 
 RESULT = RESULTS / "compat.json"
 PAGE = ROOT / "docs" / "coming-from.md"
+MODELS = ROOT / "build" / "compat" / "venv" / "bin" / "python"
 
-# Cases of a group; a name in brackets is what those after it are compared with.
+# Each original with the cases that are compared with it; "" for those without a counterpart.
 Group = dict[str, tuple[str, ...]]
 STRINGS: Group = {
     "original lists": ("lists",),
@@ -40,11 +43,14 @@ STRINGS: Group = {
     "": ("convert",),
 }
 BATCH: Group = {"original batch": ("batch", "batch table")}
+MODEL: Group = {"original model": ("model",)}
 GROUPS: dict[str, Group] = {
     "W1": STRINGS,
     "W2": STRINGS,
     "W1 in 8 strings": BATCH,
     "8 images": BATCH,
+    "model": MODEL,
+    "model, 8 tensors": MODEL,
     "pixels": {"original pixels": ("pixels", "pixels arrays", "pixels table")},
     "torchac": {
         "original float32": ("float32", "float32 numpy"),
@@ -93,7 +99,9 @@ def data_of(group: str, seed: int) -> Arrays:
         return torchac_data(seed)
     workload = workloads.make("W2" if group == "W2" else "W1", seed)
     symbols, indexes = workload.symbols, workload.indexes.astype(np.int32)
-    if group == "W1 in 8 strings":
+    if group == "model":
+        symbols, indexes = symbols[None], indexes[None]
+    elif group in ("W1 in 8 strings", "model, 8 tensors"):
         symbols, indexes = symbols.reshape(8, -1), indexes.reshape(8, -1)
     elif group == "8 images":
         images = [workloads.make("W1", seed + 1 + i) for i in range(8)]
@@ -111,6 +119,14 @@ def library_of(case: str) -> str:
     return "torchac" if case.endswith(("float32", "int16")) else "compressai"
 
 
+def program_of(case: str) -> list[str]:
+    """The interpreter: models run in the environment that `make test-compat` has made."""
+    if not case.endswith("model"):
+        return [str(peers.python_of(library_of(case)))]
+    folders = [str(ROOT / "tests" / "compat" / "stubs"), os.environ.get("PYTHONPATH", "")]
+    return ["env", f"PYTHONPATH={os.pathsep.join(filter(None, folders))}", str(MODELS)]
+
+
 def measure(group: str, data: Arrays, effort: Effort) -> Iterator[dict[str, Any]]:
     """Measure the cases of a group one after another.
 
@@ -123,9 +139,8 @@ def measure(group: str, data: Arrays, effort: Effort) -> Iterator[dict[str, Any]
         for original, replacements in GROUPS[group].items():
             digest = None
             for case in filter(None, (original, *replacements)):
-                library = library_of(case)
-                command = [str(peers.python_of(library)), "-m", "benchmarks.compat_cases", case]
-                row = last_json([*command, str(path), *arguments(effort)], library)
+                command = [*program_of(case), "-m", "benchmarks.compat_cases", case, str(path)]
+                row = last_json([*command, *arguments(effort)], library_of(case))
                 if case == original:
                     digest = row["sha256"]
                 elif original and row["sha256"] != digest:
@@ -179,10 +194,19 @@ def compressai_table(results: dict[str, Any]) -> str:
                 lines.append(_line(label, found[group, original], found[group, case]))
     lines += [
         "",
-        "With arrays the original's time has `.tolist()` in it, of the tables too, and `np.array` of",
-        "the symbols, as its models do it on every call.",
+        "With arrays the original's time has `.tolist()` in it, of the tables too, and `np.array`",
+        "of the symbols, as its models do it on every call.",
         "",
-        f"| decode_stream, {PIXEL} symbols a call | CompressAI | fastcoder | times as fast |",
+        "| `GaussianConditional` in a model | CompressAI | `install()` | times as fast |",
+        "|---|---:|---:|---:|",
+        _line("W1, a tensor", found["model", "original model"], found["model", "model"]),
+        _line(
+            "W1, a tensor of 8",
+            found["model, 8 tensors", "original model"],
+            found["model, 8 tensors", "model"],
+        ),
+        "",
+        f"| `decode_stream`, {PIXEL} symbols a call | CompressAI | fastcoder | times as fast |",
         "|---|---:|---:|---:|",
     ]
     original = found["pixels", "original pixels"]
