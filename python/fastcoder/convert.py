@@ -31,7 +31,6 @@ from .compat import compressai
 from .errors import (
     ArgumentError,
     ArgumentTypeError,
-    CorruptStreamError,
     ShapeError,
     TableError,
 )
@@ -141,9 +140,6 @@ def from_compressai(
     source, target = _tables(cdfs, cdfs_sizes, offsets, table)
     strings, rows, one = _messages(string, indexes, "string", target.rows)
     symbols = compressai.decode_many(strings, rows, *source)
-    again = compressai.encode_many(symbols, rows, *source)
-    for i, (first, second) in enumerate(zip(strings, again, strict=True)):
-        _check_same(first, second, "string" if one else f"string[{i}]")
     streams = coding.encode_many(symbols, rows, target)
     return streams[0] if one else streams
 
@@ -246,9 +242,3 @@ def _as_rows(indexes: ArrayInput, count: int) -> NDArray[Any]:
     if rows is None:  # a string does not say how many symbols it has
         raise ArgumentError("indexes = None, expected an array")
     return rows
-
-
-def _check_same(string: bytes, again: bytes, name: str) -> None:
-    """Refuse escape codes with leading zeros: no encoder writes them, and they would not return."""
-    if string != again:
-        raise CorruptStreamError(f"{name} = longer escape codes, expected the shortest")

@@ -121,6 +121,16 @@ def test_a_damaged_string_raises_or_is_the_string_of_its_stream(position, flip):
     assert convert.to_compressai(stream, INDEXES, TABLE) == damaged
 
 
+@given(st.integers(0, 2**20), st.lists(st.integers(0, 2), max_size=2))
+def test_any_bytes_that_are_taken_come_back(above, indexes):
+    string = (2**31 + above).to_bytes(8, "little")
+    try:
+        stream = convert.from_compressai(string, indexes, TABLE)
+    except fc.StreamError:
+        return
+    assert convert.to_compressai(stream, indexes, TABLE) == string
+
+
 @pytest.mark.parametrize(
     "string",
     [b"", STRING[:7], STRING[:8], STRING[:-4], STRING[:-1], STRING + b"\0\0\0\0", STRING + b"\0"],
