@@ -40,26 +40,33 @@ void explain_row(const BinaryQuantizer<Float>& quantizer, const Float* row, uint
   }
 }
 
-// The sign bit of `wrong` gathers: a negative float, or one whose bits are above those of 1 (a
-// positive float is ordered as its bits are); and a difference below 0. No branch, so that the
-// loop becomes vector instructions.
+// Whether a float of a row is not in [0, 1] or `rise(before, x)` is below 0 for two that follow
+// each other. A float that is not negative is ordered as its bits are. Only sign bits are gathered
+// and nothing is branched on, so that the loop becomes vector instructions.
+template <class Float, class Rise>
+FASTCODER_ALWAYS_INLINE bool is_wrong(const Float* row, uint64_t length, const Rise& rise) {
+  using Bits = typename BinaryRounding<Float>::Bits;
+  const auto outside = [](Float x) {
+    const Bits bits = std::bit_cast<Bits>(x);
+    return bits | (BinaryRounding<Float>::kOne - bits);
+  };
+  Bits wrong = outside(row[length - 1]);
+  for (uint64_t k = 0; k + 1 < length; ++k) wrong |= outside(row[k]) | rise(row[k], row[k + 1]);
+  return static_cast<typename BinaryRounding<Float>::Signed>(wrong) < 0;
+}
+
+// Few rows decrease even before they are rounded; the others need not be.
 template <class Float>
 void check_rows(const BinaryRows& rows, uint64_t first, uint64_t count) {
   using Bits = typename BinaryRounding<Float>::Bits;
-  using Signed = typename BinaryRounding<Float>::Signed;
   const BinaryQuantizer<Float> quantizer(rows);
-  const uint32_t last = static_cast<uint32_t>(rows.length - 1);
+  const auto rise = [](Float before, Float x) {
+    return std::bit_cast<Bits>(x) - std::bit_cast<Bits>(before);
+  };
+  const auto rounded_rise = [&](Float before, Float x) { return quantizer.rise(before, x); };
   for (uint64_t i = first; i < first + count; ++i) {
     const Float* row = static_cast<const Float*>(rows.data) + i * rows.stride;
-    const auto outside = [](Float x) {
-      const Bits bits = std::bit_cast<Bits>(x);
-      return bits | (BinaryRounding<Float>::kOne - bits);
-    };
-    Bits wrong = outside(row[last]);
-    for (uint32_t k = 0; k < last; ++k) {
-      wrong |= outside(row[k]) | quantizer.rise(row[k], row[k + 1]);
-    }
-    if (FASTCODER_UNLIKELY(static_cast<Signed>(wrong) < 0)) {
+    if (is_wrong(row, rows.length, rise) && is_wrong(row, rows.length, rounded_rise)) {
       explain_row(quantizer, row, i, rows.length);
     }
   }
