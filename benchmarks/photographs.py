@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
@@ -76,6 +77,7 @@ def measure(folder: Path, model_name: str | None) -> dict[str, Any]:
         "machine": machine(),
         "folder": folder.name,
         "model": {"name": model.name, "fingerprint": model.fingerprint},
+        "threads": torch.get_num_threads(),
         "real_over_estimated": ours.difference,
         "encode_seconds": ours.mean("encode_seconds"),
         "decode_seconds": ours.mean("decode_seconds"),

@@ -136,8 +136,8 @@ def photographs(result: Row) -> str:
         "",
         f"Files are {100 * result['real_over_estimated']:+.2f} % of the size that the model "
         f"estimates; an image takes {result['encode_seconds']:.2f} s to encode and "
-        f"{result['decode_seconds']:.2f} s to decode on {result['machine']['cpu']}, "
-        f"{result['machine']['cores']} cores, networks included.",
+        f"{result['decode_seconds']:.2f} s to decode on {result['machine']['cpu']} with "
+        f"{result['threads']} thread{'s' if result['threads'] > 1 else ''}, networks included.",
     ]
     return "\n".join(lines) + "\n"
 

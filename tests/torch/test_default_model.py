@@ -5,19 +5,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import fastcoder
+from benchmarks import device_rows, pages
 from fastcoder import container
-from fastcoder.torch import ImageCodec, load
+from fastcoder.torch import ImageCodec, IntegerTransform, Latents, load
 from fastcoder.torch.storage import EMBEDDED
+from tests import reference_integer
 
 GOLDEN = Path(__file__).parent / "golden" / "default.fc"
 
-FINGERPRINT = "8b5f17878b038db7"
-LATENTS = "db5dee77408c4860ba53d9cb7b4d5939252101bdbef03b152855b8b910892b69"
+FINGERPRINT = "c1b4387409c31326"
+LATENTS = "a13b4e77fd1f96dc5dd92c5acfd2f917634b50fe07de6e6c2594dc6d46e82bc1"
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +38,56 @@ def test_default_model_is_small_and_has_a_card(model: ImageCodec) -> None:
     assert model.fingerprint == FINGERPRINT
 
 
-def test_default_model_decodes_the_golden_file_to_the_same_integers(model: ImageCodec) -> None:
-    """Rows included: they come out of a network, on any machine the same."""
-    latents = model.unpack_latents(GOLDEN.read_bytes())
+def digest(latents: Latents) -> str:
     state = hashlib.sha256()
     for part in latents.parts:
         state.update(part.symbols.astype("<i2").tobytes())
         state.update(part.indexes.tobytes())
+    return state.hexdigest()
+
+
+def test_default_model_chooses_rows_by_integers(model: ImageCodec) -> None:
+    network = model.tables.hyper
+    assert isinstance(network, IntegerTransform)
+    assert network.largest_sum < 2**24  # so that float32 will do where float64 is slow
+    assert all(layer.weight.dtype == np.int8 for layer in network.layers)
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("libraries", [True, False])
+def test_default_model_decodes_the_golden_file_to_the_same_integers(
+    model: ImageCodec, threads: int, libraries: bool
+) -> None:
+    """Rows included: they come out of a network, on any machine the same."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        with torch.backends.mkldnn.flags(enabled=libraries):
+            latents = model.unpack_latents(GOLDEN.read_bytes())
+    finally:
+        torch.set_num_threads(before)
     assert (latents.height, latents.width) == (90, 130)
-    assert state.hexdigest() == LATENTS
+    assert digest(latents) == LATENTS
+    assert model.pack_latents(latents) == GOLDEN.read_bytes()
+
+
+def test_default_model_finds_the_golden_rows_in_every_arithmetic(model: ImageCodec) -> None:
+    network = model.tables.hyper
+    assert network is not None
+    latents = model.unpack_latents(GOLDEN.read_bytes())
+    z = latents.part("z").symbols.astype(np.int64) * 256 + model.tables.medians[:, None, None]
+    rows = latents.part("y").indexes
+    assert np.array_equal(reference_integer.evaluate(network, z), rows)
+    for dtype in (torch.float64, torch.float32):
+        assert np.array_equal(network(torch.from_numpy(z)[None], dtype=dtype)[0].numpy(), rows)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_default_model_decodes_the_golden_file_on_cuda() -> None:
+    model = load().cuda()
+    latents = model.unpack_latents(GOLDEN.read_bytes())
+    assert digest(latents) == LATENTS
     assert model.pack_latents(latents) == GOLDEN.read_bytes()
 
 
@@ -61,3 +107,9 @@ def test_default_model_refuses_the_golden_file_with_one_row_changed(model: Image
 
     with pytest.raises(fastcoder.StreamError):
         rest()
+
+
+def test_the_tables_of_the_decision_are_the_measured_ones() -> None:
+    measured = json.loads(device_rows.RESULT.read_text())["measurements"]
+    table = pages.between(device_rows.PAGE.read_text(encoding="utf-8"), device_rows.MARKER)
+    assert table.strip() == device_rows.markdown(measured).strip()
