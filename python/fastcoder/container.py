@@ -198,7 +198,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name in one
     step. Whatever happens before (a full disk, Ctrl-C), the temporary file is removed and a file
-    that was there stays as it was. A file that is replaced hands its permissions on.
+    that was there stays as it was; a process that is killed may leave the temporary file, a hidden
+    one that ends in ``.tmp``. Of several writers at once one wins, with a whole file. A file that
+    is replaced hands its permissions on.
 
     Args:
         path: The file. A symbolic link is followed.
@@ -207,6 +209,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
 
     Raises:
         FileExistsError: If the file exists and `overwrite` is false, or it is not a regular file.
+        PermissionError: If the file is read-only, or its folder.
         OSError: If the system cannot write it.
     """
     target = Path(os.path.realpath(path))
@@ -218,7 +221,37 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
             output.flush()
             os.fsync(output.fileno())
         check_writable(target, overwrite=overwrite)  # it may have appeared meanwhile
-        temporary.replace(target)
+        if overwrite or not _linked(temporary, target):
+            temporary.replace(target)
+    _sync_folder(target.parent)
+
+
+def _linked(temporary: Path, target: Path) -> bool:
+    """Give a file its name if nobody has it; False where names cannot be given so.
+
+    Unlike a check and a replacement, this cannot replace what appears between the two.
+    """
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise FileExistsError(f"{target} exists") from None
+    except (OSError, NotImplementedError, AttributeError):  # no hard links on this file system
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name reach the disk, too; not every system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
@@ -227,7 +260,7 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     Raises:
         FileExistsError: If the file exists and `overwrite` is false, or it is not a regular file.
         FileNotFoundError: If its folder does not exist.
-        PermissionError: If its folder cannot be written to.
+        PermissionError: If the file is read-only, or its folder cannot be written to.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
@@ -240,6 +273,9 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         raise FileExistsError(f"{path} exists and is not a regular file")
     if mode is not None and not overwrite:
         raise FileExistsError(f"{path} exists")
+    # A rename would not ask. For the superuser every file is writable, hence the bits.
+    if mode is not None and not mode & 0o222:
+        raise PermissionError(f"{path} is read-only")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise PermissionError(f"{target.parent}: the folder is read-only")
 

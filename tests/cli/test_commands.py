@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastcoder import container
-from fastcoder.cli import app as commands
+from fastcoder.cli import work
 from fastcoder.cli.app import run
 from fastcoder.container import pack, unpack
 from fastcoder.torch import load_model
@@ -128,21 +128,6 @@ def test_missing_input_is_named(fastcoder: Fastcoder, tmp_path: Path, command: s
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["compress", "decompress"])
-def test_input_without_a_name_is_an_error(fastcoder: Fastcoder, command: str) -> None:
-    assert_fails(fastcoder(command, "."), "input = ., expected a file")
-
-
-def test_folder_as_input_is_an_error(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    assert_fails(fastcoder("compress", folder, "--model", model), "Is a directory")
-    assert_fails(
-        fastcoder("decompress", folder, "-o", tmp_path / "a.png", "--model", model),
-        "Is a directory",
-    )
-
-
 def test_input_that_is_no_image(fastcoder: Fastcoder, tmp_path: Path, model: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image at all")
     result = fastcoder("compress", tmp_path / "notes.txt", "--model", model)
@@ -202,7 +187,7 @@ def test_absurd_size_raises_before_the_network_runs(
 ) -> None:
     content = unpack(compressed.read_bytes())
     forged = damaged(compressed, pack(replace(content, height=2**20, width=2**20)))
-    monkeypatch.setattr(commands, "_load_model", lambda name: pytest.fail("model was loaded"))
+    monkeypatch.setattr(work, "load_model", lambda name: pytest.fail("model was loaded"))
     back = compressed.with_name("back.png")
     assert_fails(
         fastcoder("decompress", forged, "-o", back, "--model", model),

@@ -7,35 +7,27 @@ torch is imported inside the commands: it takes seconds, and `fastcoder --help` 
 from __future__ import annotations
 
 import importlib.metadata
-import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fastcoder.cli import explain_missing, missing_extra
-from fastcoder.container import (
-    FILE_BYTES_PER_PIXEL,
-    MAX_PIXELS,
-    ImageFile,
-    check_writable,
-    read_at_most,
-    unpack,
-    write_atomically,
+from fastcoder.cli.batch import Batch, find_compressed, list_files, plan
+from fastcoder.cli.batch import run as run_batch
+from fastcoder.cli.messages import EXPECTED, complain, note, one_line, shown
+from fastcoder.cli.work import (
+    Options,
+    check_output,
+    compress_file,
+    decompress_file,
+    load_model,
+    read_file,
 )
-from fastcoder.errors import ArgumentError, FastcoderError, StreamError
-
-if TYPE_CHECKING:
-    from fastcoder.torch import ImageCodec
-
-# Of an .fc file, beside those of its pixels: an image of one pixel has a header, too.
-_FILE_BYTES_ANYWAY = 2**20
-
-# What a user can cause. Everything else is a defect of ours and shows its traceback.
-_EXPECTED = (FastcoderError, OSError, ValueError, MemoryError)
+from fastcoder.container import MAX_PIXELS
+from fastcoder.errors import ArgumentError
 
 
 @dataclass
@@ -52,13 +44,15 @@ app = typer.Typer(
 )
 
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="The file to write.", show_default=False)
+    Path | None,
+    typer.Option("--output", "-o", help="The file or folder to write.", show_default=False),
 ]
 ModelName = Annotated[
     str | None,
     typer.Option("--model", help="A model file, or the name of an embedded model."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work on a folder.")]
 MaxPixels = Annotated[
     int, typer.Option("--max-pixels", min=1, help="Refuse images with more pixels than this.")
 ]
@@ -81,35 +75,12 @@ def run(arguments: Sequence[str]) -> int:
         missing = missing_extra(error)
         if settings.debug or missing is None:
             raise
-        _complain(explain_missing(missing))
-    except _EXPECTED as error:
+        complain(explain_missing(missing))
+    except EXPECTED as error:
         if settings.debug:
             raise
-        _complain(f"fastcoder: error: {_one_line(error)}")
+        complain(f"fastcoder: error: {one_line(error)}")
     return 1
-
-
-def _complain(text: str) -> None:
-    # With stderr closed it is None, which print would take for stdout.
-    if sys.stderr is not None:
-        print(_shown(text), file=sys.stderr)
-
-
-def _shown(text: object) -> str:
-    """Text of ours around names of files: what a terminal would obey or not take is escaped."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in str(text)
-    )
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    if isinstance(error, OSError) and error.strerror is not None:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return f"{where}{error.strerror}"
-    return " ".join(str(error).split())
 
 
 def _print_version(wanted: bool) -> None:
@@ -132,130 +103,72 @@ def _common(
     context.obj.debug = debug
 
 
-def _note(text: str) -> None:
-    _complain(f"fastcoder: note: {text}")
-
-
-def _load_model(name: str | None) -> ImageCodec:
-    """The model in the file `name`, or the embedded one of that name or by default."""
-    from fastcoder.torch.storage import EMBEDDED, load, load_model
-
-    if name is None:
-        return load()
-    if Path(name).exists():
-        return load_model(name)
-    if name in EMBEDDED:
-        return load(name)
-    known = ", ".join(EMBEDDED)
-    raise ArgumentError(f"model = {name!r}, expected a model file or one of: {known}")
-
-
-def _allow_pixels(limit: int) -> None:
-    """Lift Pillow's own guard (a warning, twice as far an error) above the user's limit."""
-    from PIL import Image
-
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    Image.MAX_IMAGE_PIXELS = max(limit, Image.MAX_IMAGE_PIXELS or 0)
-
-
-def _read_file(path: Path, max_pixels: int) -> bytes:
-    limit = FILE_BYTES_PER_PIXEL * max_pixels + _FILE_BYTES_ANYWAY
-    data = read_at_most(path, limit)
-    if data is None:
-        raise StreamError(
-            f"{path} = more than {limit} bytes, expected an image of at most {max_pixels} pixels"
-        )
-    return data
-
-
-def _unpack(path: Path, data: bytes, max_pixels: int) -> ImageFile:
-    """Check the container, with the file's name in the message; needs no model."""
-    try:
-        return unpack(data, max_pixels=max_pixels)
-    except StreamError as error:
-        raise type(error)(f"{path}: {error}") from error
-
-
-def _beside(source: Path, suffix: str) -> Path:
-    if not source.name:
-        raise ArgumentError(f"input = {source}, expected a file")
-    return source.with_suffix(suffix)
-
-
-def _check_output(target: Path, source: Path, force: bool) -> None:
-    """Find out before the work whether its result can be written."""
-    if target.exists() and source.exists() and target.samefile(source):
-        raise ArgumentError(f"output = {target}, expected another file than the input")
-    if target.is_file() and not force:
-        raise ArgumentError(f"{target} exists; --force replaces it")
-    check_writable(target, overwrite=force)
-
-
-def _per_pixel(size: int, pixels: int) -> str:
-    return f"{size:,} bytes, {8 * size / pixels:.3f} bit per pixel"
-
-
 @app.command()
 def compress(
-    image: Annotated[Path, typer.Argument(help="A photograph, in any format that Pillow reads.")],
+    image: Annotated[
+        Path,
+        typer.Argument(help="A photograph in any format that Pillow reads, or a folder of them."),
+    ],
     output: Output = None,
     model: ModelName = None,
     force: Force = False,
     max_pixels: MaxPixels = MAX_PIXELS,
+    jobs: Jobs = 1,
+    context: typer.Context = None,  # type: ignore[assignment]  # typer fills it in
 ) -> None:
-    """Compress a photograph into an .fc file (by default beside it, with that suffix)."""
-    target = output or _beside(image, ".fc")
-    _check_output(target, image, force)
-    from fastcoder.torch.images import read_rgb, to_tensor
+    """Compress photographs into .fc files (by default beside them, with that suffix).
 
-    _allow_pixels(max_pixels)
-    photograph = read_rgb(image, max_pixels=max_pixels)
-    for notice in photograph.notices:
-        _note(notice)
-    codec = _load_model(model)
-    data = codec.compress(to_tensor(photograph.rgb[None])[0])
-    write_atomically(target, data, overwrite=force)
-    height, width, _ = photograph.rgb.shape
-    print(f"{_shown(target)}: {width} x {height}, {_per_pixel(len(data), height * width)}")
+    A folder is searched recursively, and --output names a folder. Files that are there, whole and
+    newer than their photographs are kept: run an interrupted command again to finish it.
+    """
+    options = Options(model, force, max_pixels)
+    if not image.is_dir():
+        print(compress_file(image, output or image.with_suffix(".fc"), options))
+        return
+    from fastcoder.torch.images import find_images
+
+    tasks = plan(find_images(image), image, output or image, ".fc")
+    raise typer.Exit(run_batch(Batch("compress", options, context.obj.debug), tasks, jobs))
 
 
 @app.command()
 def decompress(
-    file: Annotated[Path, typer.Argument(help="An .fc file.")],
+    file: Annotated[Path, typer.Argument(help="An .fc file, or a folder of them.")],
     output: Output = None,
     model: ModelName = None,
     force: Force = False,
     max_pixels: MaxPixels = MAX_PIXELS,
+    jobs: Jobs = 1,
+    context: typer.Context = None,  # type: ignore[assignment]
 ) -> None:
-    """Decompress an .fc file into a lossless image file (by default a PNG beside it)."""
-    target = output or _beside(file, ".png")
-    from fastcoder.cli.images import check_suffix, write_rgb
+    """Decompress .fc files into lossless image files (by default PNGs beside them).
 
-    check_suffix(target)
-    _check_output(target, file, force)
-    data = _read_file(file, max_pixels)
-    _unpack(file, data, max_pixels)
-    image = _load_model(model).decompress(data, max_pixels=max_pixels)
-    rgb = (image * 255).round().byte().permute(1, 2, 0).numpy()
-    write_rgb(target, rgb, overwrite=force)
-    print(f"{_shown(target)}: {rgb.shape[1]} x {rgb.shape[0]}")
+    A folder is searched recursively, and --output names a folder, as for compress.
+    """
+    options = Options(model, force, max_pixels)
+    if not file.is_dir():
+        print(decompress_file(file, output or file.with_suffix(".png"), options))
+        return
+    tasks = plan(find_compressed(file), file, output or file, ".png")
+    raise typer.Exit(run_batch(Batch("decompress", options, context.obj.debug), tasks, jobs))
 
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="An .fc file.")],
+    file: Annotated[Path, typer.Argument(help="An .fc file, or a folder of them.")],
     model: ModelName = None,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Show what an .fc file consists of, to the bit."""
+    """Show what an .fc file consists of, to the bit; of a folder, one line for each file."""
     from fastcoder.cli.report import describe_file, describe_stream
 
-    data = _read_file(file, max_pixels)
-    content = _unpack(file, data, max_pixels)
-    print(describe_file(_shown(file), content))
-    codec = _load_model(model)
+    if file.is_dir():
+        raise typer.Exit(list_files(find_compressed(file), max_pixels))
+    data, content = read_file(file, max_pixels)
+    print(describe_file(shown(file), content))
+    codec = load_model(model)
     if codec.fingerprint != content.fingerprint:
-        _note(
+        note(
             "what is inside the stream is known to its model only: "
             f"give the {content.model} with fingerprint {content.fingerprint} as --model"
         )
@@ -272,13 +185,13 @@ def evaluate(
     from fastcoder.cli.report import evaluation_row, evaluation_summary, evaluation_title
     from fastcoder.torch.evaluation import evaluate as evaluate_folder
 
-    codec = _load_model(model)
+    codec = load_model(model)
     print(evaluation_title())
     result = evaluate_folder(
-        codec, folder, on_row=lambda row: print(_shown(evaluation_row(row)), flush=True)
+        codec, folder, on_row=lambda row: print(shown(evaluation_row(row)), flush=True)
     )
     for name, reason in result.failures:
-        _note(f"{name} was left out: {reason}")
+        note(f"{name} was left out: {reason}")
     if not result.rows:
         raise ArgumentError(f"folder = {str(folder)!r}, expected at least one readable photograph")
     print(evaluation_summary(result))
@@ -339,9 +252,9 @@ def train(
     except KeyboardInterrupt:
         saved = (out / "checkpoint.pt").exists()
         rest = f"the checkpoint is in {out}, --resume goes on from it" if saved else "nothing saved"
-        _note(f"interrupted; {rest}")
+        note(f"interrupted; {rest}")
         raise typer.Exit(130) from None
-    print(f"{_shown(out)}: done")
+    print(f"{shown(out)}: done")
 
 
 @app.command()
@@ -376,18 +289,18 @@ def quantize(
     options = dict(locals())  # first of all, so that it holds the options and nothing else
     for name in ("model", "force"):
         del options[name]
-    _check_output(out, Path(model), force)
+    check_output(out, Path(model), force)
     from fastcoder.cli.report import describe_quantization
     from fastcoder.torch.storage import read_metadata
     from fastcoder.torch.training import QuantizeConfig
     from fastcoder.torch.training import quantize as quantize_codec
 
     config = QuantizeConfig(**options)
-    codec = _load_model(model)
+    codec = load_model(model)
     try:
         result = quantize_codec(codec, config, metadata=read_metadata(model))
     except KeyboardInterrupt:
         saved = config.checkpoint_path.exists()
-        _note(f"interrupted; {'--resume goes on' if saved else 'nothing saved'}")
+        note(f"interrupted; {'--resume goes on' if saved else 'nothing saved'}")
         raise typer.Exit(130) from None
-    print(f"{_shown(out)}: {describe_quantization(result)}")
+    print(f"{shown(out)}: {describe_quantization(result)}")
