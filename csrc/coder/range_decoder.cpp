@@ -147,11 +147,11 @@ void RangeDecoder::throw_fault(const Step& step, uint64_t position) const {
 }
 
 RangeDecoder::Place RangeDecoder::place(uint64_t position) const {
+  if (!started_ && buffer_.size() < cursor_ + kRangeWindowBytes) throw_missing(position);
   const uint8_t* cursor = buffer_.data() + cursor_;
   const uint8_t* end = buffer_.data() + buffer_.size();
   Place result = {state_, cursor, end};
   if (!started_) {
-    if (buffer_.size() < cursor_ + kRangeWindowBytes) throw_missing(position);
     result.state.code = load_big_u64(cursor);
     result.cursor += kRangeWindowBytes;
   }

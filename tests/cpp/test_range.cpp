@@ -144,6 +144,20 @@ TEST(range_roundtrip_in_pieces) {
   }
 }
 
+// It has no buffer yet: a place in it would be an offset to a null pointer.
+TEST(range_decoder_that_was_fed_nothing_asks_for_bytes) {
+  const auto table = CdfTable::from_cdf(std::vector<uint32_t>{0, 5, 16}, std::vector<uint32_t>{2},
+                                        std::vector<int32_t>{0}, 4, false);
+  RangeDecoder decoder;
+  int32_t symbol = 7;
+  const MutableSymbolSpan out = {&symbol, ElementType::kInt32};
+  CHECK_ERROR(ErrorKind::kNeedMoreBytes, "symbols[0]", decoder.pull(*table, {}, 1, out));
+  decoder.feed({}, false);
+  CHECK_ERROR(ErrorKind::kNeedMoreBytes, "symbols[0]", decoder.pull(*table, {}, 1, out));
+  CHECK_EQ(decoder.needed(), uint64_t{9});
+  CHECK_EQ(symbol, 7);
+}
+
 TEST(range_decoder_survives_any_bytes) {
   Random random(2);
   uint64_t refused = 0;
