@@ -29,6 +29,13 @@ def test_the_final_state_alone_notices_nearly_everything(counts):
     assert sum(tally["by_hash"] for tally in bare) == 0
 
 
+def test_only_the_highest_bits_of_extreme_symbols_can_cancel(counts):
+    """About 1 in 30,000 of a kind of damage that is made for it."""
+    tally = counts["extremes"]["two bits flipped"]
+    assert tally["trials"] == 1500
+    assert tally["silent"] <= 2
+
+
 def test_a_decoder_that_believes_everything_would_be_noticed():
     """The tally is what the tests above stand on."""
     tally = damage.Tally()

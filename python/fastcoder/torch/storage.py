@@ -24,7 +24,7 @@ from safetensors import safe_open as _safe_open
 from safetensors.torch import save as _save
 
 from fastcoder.container import write_atomically
-from fastcoder.errors import ArgumentError, TableError
+from fastcoder.errors import ArgumentError
 from fastcoder.torch.codecs import CODECS, ImageCodec
 from fastcoder.torch.codecs.latents import CodecTables
 
@@ -128,7 +128,7 @@ def load_model(path: str | os.PathLike[str]) -> ImageCodec:
     try:
         model.load_state_dict(weights)
         model.attach_tables(CodecTables.from_arrays(arrays))
-    except (RuntimeError, TableError) as error:
+    except (RuntimeError, ArgumentError) as error:
         raise ArgumentError(f"{name} = a damaged model: {error}") from None
     if model.fingerprint != metadata.get("fingerprint"):
         raise ArgumentError(
