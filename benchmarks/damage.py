@@ -220,6 +220,35 @@ def of_streams(rng: Rng, trials: int) -> dict[str, dict[str, Tally]]:
     return tallies
 
 
+def of_extremes(rng: Rng, trials: int) -> dict[str, dict[str, Tally]]:
+    """Where the symbol hash is weakest: a fifth of the symbols anywhere in int32, one lane.
+
+    Two errors in their highest bits can cancel (docs/format.md 5); two flipped escape bits make
+    such errors.
+    """
+    table = fc.CdfTable.gaussian([0.5, 2.0])
+    tally = Tally()
+    for trial in range(trials):
+        if trial % 500 == 0:
+            size = int(rng.integers(20, 100))
+            indexes = rng.integers(2, size=size).astype(np.uint8)
+            far = rng.random(size) < 0.2
+            symbols = np.where(
+                far, rng.integers(-(2**31), 2**31, size=size), rng.integers(-1, 2, size=size)
+            ).astype(np.int32)
+            stream = fc.encode(symbols, indexes, table, lanes=1)
+        changed = bytearray(stream)
+        first, second = 96 + rng.choice(8 * (len(stream) - 12), size=2, replace=False)
+        changed[first >> 3] ^= 1 << (first & 7)
+        changed[second >> 3] ^= 1 << (second & 7)
+        tally.count(
+            symbols.tobytes(),
+            lambda c=bytes(changed), at=indexes: fc.decode(c, at, table).tobytes(),
+            "hash",
+        )
+    return {"extremes": {"two bits flipped": tally}}
+
+
 def of_files(rng: Rng, trials: int) -> dict[str, dict[str, Tally]]:
     """`.fc` files of a small hyperprior: as they are, and with the checksum computed anew."""
     import torch
@@ -286,10 +315,13 @@ def of_files(rng: Rng, trials: int) -> dict[str, dict[str, Tally]]:
 
 
 def measure(trials: int, seed: int) -> dict[str, Any]:
-    """All counts. ``trials`` of each kind of change, except for sealed files: a tenth of them."""
+    """All counts. ``trials`` of each kind of change.
+
+    A tenth of them for sealed files, ten times as many for extreme symbols.
+    """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    tallies = of_streams(rng, trials) | of_files(rng, trials)
+    tallies = of_streams(rng, trials) | of_extremes(rng, 10 * trials) | of_files(rng, trials)
     return {
         "machine": machine(),
         "seed": seed,
@@ -305,6 +337,7 @@ TITLES = {
     "one-shot": "one-shot stream (`encode`)",
     "hash": "`Encoder(check=True)`",
     "bare": "`Encoder()`, neither header nor hash",
+    "extremes": "one-shot stream, a fifth of the symbols anywhere in int32, two bits flipped",
     "file": "`.fc` file",
     "sealed file": "`.fc` file, checksum computed anew",
 }

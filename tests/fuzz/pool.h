@@ -47,6 +47,23 @@ const OneShot& one_shot(uint64_t number);
 // The symbol hash (docs/format.md 5) of what a stream holds, from its flags and its symbols.
 uint32_t hash_of(std::span<const uint8_t> stream, std::span<const int32_t> symbols);
 
+// Whether other symbols may have the same hash by more than bad luck: each lane is a polynomial in
+// an odd number modulo 2^32, so that two errors that are multiples of 2^k cancel once in 2^(32-k).
+// Escapes with distances near 2^32 make such errors; a single wrong symbol never does.
+template <class Symbol, class Other>
+bool hash_may_agree(std::span<const Symbol> symbols, std::span<const Other> others) {
+  uint64_t wrong = 0;
+  uint64_t differences = 0;
+  if (symbols.size() != others.size()) return false;
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    const uint64_t difference =
+        static_cast<uint64_t>(int64_t{symbols[i]}) - static_cast<uint64_t>(int64_t{others[i]});
+    wrong += difference != 0;
+    differences |= difference;
+  }
+  return wrong != 1 && differences % 256 == 0;
+}
+
 // The one-shot header for `count` symbols in front of a stream.
 std::vector<uint8_t> with_header(std::span<const uint8_t> stream, const CdfTable& table,
                                  uint32_t hash, uint64_t count);

@@ -81,6 +81,17 @@ void decode_damaged(Input& input) {
   REQUIRE(encode_binary(one.rows, symbols) == bytes);
 }
 
+template <class Element>
+bool never_decreases(const std::vector<Element>& entries, const BinaryRows& rows) {
+  for (uint64_t i = 0; i < rows.count; ++i) {
+    const Element* row = entries.data() + i * rows.stride;
+    for (uint64_t k = 1; k < rows.slots(); ++k) {
+      if (static_cast<uint16_t>(row[k]) < static_cast<uint16_t>(row[k - 1])) return false;
+    }
+  }
+  return true;
+}
+
 // Rows of any numbers: refused, or good for coding.
 template <class Element>
 void code_with_any_rows(Input& input, BinaryElement type) {
@@ -119,6 +130,9 @@ void code_with_any_rows(Input& input, BinaryElement type) {
     const std::vector<uint8_t> bytes = encode_binary(rows, symbols);
     int16_t decoded[8] = {};
     decode_binary(rows, bytes, decoded);
+    // Slots of rows that decrease overlap; which of them is meant, nobody can know. Floats are
+    // looked at only if that is asked for.
+    if (sizeof(Element) == 2 ? !never_decreases(entries, rows) : !rows.check) return;
     REQUIRE(std::equal(symbols, symbols + rows.count, decoded));
   });
   if (!outcome.failed) return;
