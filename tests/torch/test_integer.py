@@ -310,6 +310,21 @@ def test_sums_that_float64_could_round_are_refused() -> None:
         IntegerTransform([wide, wide], input_shift=0, input_limit=1)
 
 
+def test_sums_that_int64_could_not_hold_are_refused() -> None:
+    def layer(inputs: int, outputs: int, kernel: int) -> IntegerLayer:
+        return IntegerLayer(
+            weight=np.full((outputs, inputs, kernel, kernel), -(2**15), np.int16),
+            bias=np.zeros(outputs, np.int32),
+            shift=np.zeros(outputs, np.uint8),
+            low=np.full(outputs, -(2**31), np.int32),
+            high=np.full(outputs, 2**31 - 1, np.int32),
+        )
+
+    wide = 2**64 // (2**15 * 31**2 * 2**31) + 1  # so that the sum wraps to a small number
+    with pytest.raises(fastcoder.ArgumentError, match=r"layers\[1\] = sums up to 18\d{18}, "):
+        IntegerTransform([layer(1, wide, 1), layer(wide, 1, 31)], input_shift=0, input_limit=1)
+
+
 def test_z_of_another_shape_is_refused(network: IntegerTransform) -> None:
     with pytest.raises(fastcoder.ArgumentError, match=r"z.shape = \(1, 5, 2, 2\), expected \(N, "):
         network(torch.zeros(1, 5, 2, 2, dtype=torch.int32))

@@ -135,12 +135,15 @@ class IntegerLayer:
         # An output sample of a transposed convolution meets every stride-th tap only.
         step = self.stride if self.transposed else 1
         phases = [
-            (weight[:, :, top::step, left::step].sum((2, 3)) * largest).sum(1)
+            weight[:, :, top::step, left::step].sum((2, 3))
             for top in range(min(step, self.kernel))
             for left in range(min(step, self.kernel))
         ]
         fixed = np.abs(self.bias.astype(np.int64)) + self.half
-        return int((np.max(phases, axis=0) + fixed).max())
+        about = max(float((phase @ largest.astype(np.float64) + fixed).max()) for phase in phases)
+        if about >= 2.0**62:  # int64 might not hold it
+            return int(about)
+        return max(int((phase @ largest + fixed).max()) for phase in phases)
 
 
 class IntegerTransform:
