@@ -176,7 +176,7 @@ test-compat: $(COMPAT)/.fastcoder ## the same bytes as the real CompressAI and t
 	    PYTHONPATH=$(CURDIR)/tests/compat/stubs OMP_NUM_THREADS=1 \
 	    TORCH_EXTENSIONS_DIR=$(CURDIR)/$(COMPAT)/extensions \
 	    $(COMPAT)/venv/bin/python -m pytest -c tests/compat/pytest.ini --rootdir tests/compat \
-	    $(COMPAT_ARGS)
+	    tests/compat $(COMPAT_ARGS)
 
 # ---- style, types, warnings ------------------------------------------------------------------
 lint: lint-py lint-cpp ## formatting, ruff, mypy, stubtest, C++ warnings

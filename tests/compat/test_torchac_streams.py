@@ -142,6 +142,28 @@ def test_long_message(tell: Callable[[str], None]) -> None:
     tell(f"torchac stream of 40000 symbols, {len(stream)} bytes: 0 differences")
 
 
+def test_rows_of_float64() -> None:
+    rng = np.random.default_rng(10)
+    for slots in (1, 2, 5, 60, 257):
+        rows = torch.from_numpy(cdf_rows(rng, 40, slots)).double().mul(1 - 1e-9)
+        symbols = torch.from_numpy(rng.integers(0, slots, 40).astype(np.int16))
+        stream = original.encode_float_cdf(rows, symbols)
+        assert ours.encode_float_cdf(rows, symbols) == stream
+        assert torch.equal(ours.decode_float_cdf(rows, stream), symbols)
+
+
+def test_strided_arguments() -> None:
+    # The original reads strided rows as if they were contiguous, and cannot decode what it writes.
+    rng = np.random.default_rng(11)
+    rows = torch.from_numpy(cdf_rows(rng, 36, 9).reshape(4, 9, 10)).transpose(0, 1)
+    symbols = torch.from_numpy(rng.integers(0, 9, (4, 9)).astype(np.int16)).t()
+    stream = original.encode_float_cdf(rows.contiguous(), symbols.contiguous())
+    assert ours.encode_float_cdf(rows, symbols) == stream
+    assert torch.equal(ours.decode_float_cdf(rows, stream), symbols)
+    assert ours.encode_float_cdf(rows.numpy(), symbols.numpy()) == stream
+    assert np.array_equal(ours.decode_float_cdf(rows.numpy(), stream), symbols.numpy())
+
+
 ROWS, SYMBOLS = torch.linspace(0, 1, 5).repeat(3, 1), torch.zeros(3, dtype=torch.int16)
 CHECKED = {"check_input_bounds": True}
 
