@@ -10,12 +10,19 @@
 #include <string>
 #include <type_traits>
 
+#include "base/attributes.h"
 #include "base/error.h"
 #include "coder/spans.h"
 
 namespace fastcoder {
 
 inline constexpr uint64_t kRans64Block = 512;
+
+// A value that its owner may change at any time: what is checked is what is used.
+template <class T>
+FASTCODER_ALWAYS_INLINE T read_once(const T* value) {
+  return *static_cast<const volatile T*>(value);
+}
 
 inline int64_t rans64_element(const void* data, ElementType type, uint64_t position) {
   return visit_elements(data, type,

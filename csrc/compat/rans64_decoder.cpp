@@ -12,7 +12,7 @@
 namespace fastcoder {
 namespace {
 
-enum class Status { kOk, kTruncated, kNoSlot, kDigits, kTooWide };
+enum class Status { kOk, kBadIndex, kTruncated, kNoSlot, kDigits, kTooWide };
 
 // The state after a word was read, if it needed one. False if there is none.
 FASTCODER_ALWAYS_INLINE bool refill(Rans64Reader& reader) {
@@ -60,52 +60,138 @@ Status pop_symbol(const Rans64Table& table, uint32_t index, Rans64Reader& reader
   return Status::kOk;
 }
 
-// Decodes into out until something is wrong; `done` says how many there are.
-template <class Symbol>
-Status pop_block(const Rans64Table& table, const Rans64Buckets* buckets, const uint32_t* indexes,
-                 uint64_t count, Rans64Reader& caller_reader, Symbol* out, uint64_t& done) {
-  Rans64Reader reader = caller_reader;
-  const Rans64Row* rows = table.rows().data();
-  const uint64_t* entries = table.bucket_entries();
+// A stream that is being read, and what comes next of its indexes.
+struct Chain {
+  Rans64Reader reader;
+  const Rans64Pull* pull = nullptr;
+  uint64_t fetched = 0;
+  // Fetched and not decoded yet: the array itself, where it is int32, else a block of copies.
+  const int32_t* indexes = nullptr;
+  uint64_t ready = 0;
+  uint32_t index_block[kRans64Block];
+
+  Chain() {}  // the block needs no values
+
+  void begin(const Rans64Reader& at, const Rans64Pull& next) {
+    reader = at;
+    pull = &next;
+    fetched = ready = 0;
+  }
+  uint64_t position() const { return fetched - ready; }
+  bool at_end() const { return position() == pull->count; }
+};
+
+// Until there is something ready, or nothing left.
+Status fetch(Chain& chain, uint64_t rows) {
+  const Rans64Pull& pull = *chain.pull;
+  if (chain.ready != 0 || chain.fetched == pull.count) return Status::kOk;
+  if (pull.indexes.type == ElementType::kInt32) {
+    chain.indexes = static_cast<const int32_t*>(pull.indexes.data);
+    chain.ready = chain.fetched = pull.count;
+    return Status::kOk;
+  }
+  const uint64_t count = std::min(kRans64Block, pull.count - chain.fetched);
+  if (!load_rans64_indexes(pull.indexes, chain.fetched, count, rows, chain.index_block)) {
+    return Status::kBadIndex;
+  }
+  chain.indexes = reinterpret_cast<const int32_t*>(chain.index_block);
+  chain.ready = count;
+  chain.fetched += count;
+  return Status::kOk;
+}
+
+// `count` int32 symbols of each of so many chains, which all have their indexes ready. If something
+// is wrong, with one chain, it says where.
+//
+// From one state to the next: two shifts, a load, a choice between two slots, a product and a sum.
+// Whether a word is needed is a branch, as in the encoder.
+template <size_t kChains>
+Status pop_ready(Chain* const* chains, uint64_t count, const Rans64Table& table,
+                 const Rans64BucketRow* bucket_rows, uint64_t& position) {
+  const Rans64Bucket* buckets = table.buckets();
+  const uint64_t row_count = table.rows().size();
+  const int32_t* indexes[kChains];
+  int32_t* symbols[kChains];
+  uint64_t states[kChains];
+  const uint8_t* words[kChains];
+  for (size_t c = 0; c < kChains; ++c) {
+    Chain& chain = *chains[c];
+    indexes[c] = chain.indexes;
+    symbols[c] = static_cast<int32_t*>(chain.pull->symbols.data) + chain.position();
+    states[c] = chain.reader.state;
+    words[c] = chain.reader.words;
+  }
   for (uint64_t i = 0; i < count; ++i) {
-    const uint32_t index = indexes[i];
-    if (buckets != nullptr) {
-      const uint32_t value = static_cast<uint32_t>(reader.state & (kRans64Whole - 1));
-      const Rans64Buckets place = buckets[index];
-      const uint64_t entry = entries[place.begin + (value >> place.shift)];
-      const uint32_t past = value - static_cast<uint32_t>(entry & 0xFFFF);
-      const uint32_t frequency0 = static_cast<uint32_t>(entry >> 16 & 0xFFFF);
-      const uint32_t in_second = past >= frequency0;
-      const uint32_t frequency =
-          in_second ? static_cast<uint32_t>(entry >> 32 & 0xFFFF) : frequency0;
-      const uint32_t remainder = past - (frequency0 & (0u - in_second));
-      if (!FASTCODER_UNLIKELY(remainder >= frequency)) {
-        reader.state = frequency * (reader.state >> kRans64Precision) + remainder;
-        if (!refill(reader)) {
-          done = i;
-          return Status::kTruncated;
+    FASTCODER_UNROLL
+    for (size_t c = 0; c < kChains; ++c) {
+      const uint32_t index = static_cast<uint32_t>(read_once(indexes[c] + i));
+      if (FASTCODER_UNLIKELY(index >= row_count)) {
+        position = chains[c]->position() + i;
+        return Status::kBadIndex;
+      }
+      const uint64_t state = states[c];
+      const Rans64BucketRow& row = bucket_rows[index];
+      const uint32_t value = static_cast<uint32_t>(state & (kRans64Whole - 1));
+      const Rans64Bucket& bucket = buckets[row.begin + (value >> row.shift)];
+      const uint32_t past = value - bucket.start;
+      const uint32_t frequency0 = bucket.frequency0;
+      const uint32_t frequency1 = bucket.frequency1;
+      if (FASTCODER_UNLIKELY(past >= frequency0 + frequency1)) {
+        Rans64Reader reader{state, words[c], chains[c]->reader.end};
+        int64_t symbol = 0;
+        Status status = pop_symbol(table, index, reader, symbol);
+        if (symbol != static_cast<int32_t>(symbol)) status = Status::kTooWide;
+        if (status != Status::kOk) {
+          position = chains[c]->position() + i;
+          return status;
         }
-        const int64_t symbol =
-            int64_t{rows[index].offset} + static_cast<int64_t>(entry >> 48) + in_second;
-        if (sizeof(Symbol) == 4 && FASTCODER_UNLIKELY(symbol != static_cast<Symbol>(symbol))) {
-          done = i;
-          return Status::kTooWide;
-        }
-        out[i] = static_cast<Symbol>(symbol);
+        states[c] = reader.state;
+        words[c] = reader.words;
+        symbols[c][i] = static_cast<int32_t>(symbol);
         continue;
       }
+      // Masks, not branches: which of two slots it is cannot be predicted.
+      const uint32_t in_second = past >= frequency0;
+      const uint32_t frequency = in_second ? frequency1 : frequency0;
+      uint64_t popped =
+          frequency * (state >> kRans64Precision) + past - (frequency0 & (0u - in_second));
+      if (FASTCODER_UNLIKELY(popped < kRans64Lower)) {
+        if (words[c] == chains[c]->reader.end) {
+          position = chains[c]->position() + i;
+          return Status::kTruncated;
+        }
+        popped = popped << 32 | load_u32(words[c]);
+        words[c] += 4;
+      }
+      states[c] = popped;
+      symbols[c][i] = row.offset + bucket.slot + static_cast<int32_t>(in_second);
+    }
+  }
+  for (size_t c = 0; c < kChains; ++c) {
+    chains[c]->reader.state = states[c];
+    chains[c]->reader.words = words[c];
+    chains[c]->ready -= count;
+    chains[c]->indexes += count;
+  }
+  return Status::kOk;
+}
+
+// Without anything prepared, to int32 or int64.
+template <class Symbol>
+Status pop_cold(Chain& chain, const Rans64Table& table, uint64_t& position) {
+  Symbol* symbols = static_cast<Symbol*>(chain.pull->symbols.data);
+  for (position = 0; position < chain.pull->count; ++position) {
+    uint32_t index = 0;
+    if (!load_rans64_indexes(chain.pull->indexes, position, 1, table.rows().size(), &index)) {
+      return Status::kBadIndex;
     }
     int64_t symbol = 0;
-    Status status = pop_symbol(table, index, reader, symbol);
-    if (symbol != static_cast<Symbol>(symbol)) status = Status::kTooWide;
-    if (status != Status::kOk) {
-      done = i;
-      return status;
-    }
-    out[i] = static_cast<Symbol>(symbol);
+    const Status status = pop_symbol(table, index, chain.reader, symbol);
+    if (status != Status::kOk) return status;
+    if (symbol != static_cast<Symbol>(symbol)) return Status::kTooWide;
+    symbols[position] = static_cast<Symbol>(symbol);
+    if (position % kRans64Block == 0) check_interruption(kRans64Block);
   }
-  caller_reader = reader;
-  done = count;
   return Status::kOk;
 }
 
@@ -122,24 +208,78 @@ Status pop_block(const Rans64Table& table, const Rans64Buckets* buckets, const u
   }
 }
 
-template <class Symbol>
-bool decode_as(Rans64Reader& caller_reader, const Rans64Pull& pull, const Rans64Table& table) {
-  Symbol* symbols = static_cast<Symbol*>(pull.symbols.data);
-  Rans64Reader reader = caller_reader;
-  const Rans64Buckets* buckets = table.buckets(pull.count);
-  for (uint64_t first = 0; first < pull.count; first += kRans64Block) {
-    uint32_t indexes[kRans64Block];
-    const uint64_t count = std::min(kRans64Block, pull.count - first);
-    if (!load_rans64_indexes(pull.indexes, first, count, table.rows().size(), indexes)) {
-      throw_rans64_index(pull.indexes, first, count, table.rows().size());
-    }
-    uint64_t done = 0;
-    const Status status = pop_block(table, buckets, indexes, count, reader, symbols + first, done);
-    if (status == Status::kTooWide) return false;
-    if (status != Status::kOk) throw_status(status, first + done);
-    check_interruption(count);
+constexpr uint64_t kMostAtOnce = 4096;  // symbols between two looks at signals
+
+Status pop_all(Chain& chain, const Rans64Table& table, uint64_t& position) {
+  if (chain.pull->symbols.type == ElementType::kInt64) {
+    return pop_cold<int64_t>(chain, table, position);
   }
-  caller_reader = reader;
+  const Rans64BucketRow* bucket_rows = table.bucket_rows(chain.pull->count);
+  if (bucket_rows == nullptr) return pop_cold<int32_t>(chain, table, position);
+  Chain* const chains[] = {&chain};
+  while (!chain.at_end()) {
+    const Status fetched = fetch(chain, table.rows().size());
+    position = chain.position();
+    if (fetched != Status::kOk) return fetched;
+    const uint64_t count = std::min(chain.ready, kMostAtOnce);
+    check_interruption(count);
+    const Status status = pop_ready<1>(chains, count, table, bucket_rows, position);
+    if (status != Status::kOk) return status;
+  }
+  return Status::kOk;
+}
+
+constexpr size_t kChainsAtOnce = 4;
+
+Status pop_chains(Chain* const* chains, size_t active, const Rans64Table& table,
+                  const Rans64BucketRow* bucket_rows) {
+  uint64_t count = kMostAtOnce;
+  for (size_t c = 0; c < active; ++c) count = std::min(count, chains[c]->ready);
+  check_interruption(active * count);
+  uint64_t position = 0;
+  switch (active) {
+    case 4:
+      return pop_ready<4>(chains, count, table, bucket_rows, position);
+    case 3:
+      return pop_ready<3>(chains, count, table, bucket_rows, position);
+    case 2:
+      return pop_ready<2>(chains, count, table, bucket_rows, position);
+    default:
+      return pop_ready<1>(chains, count, table, bucket_rows, position);
+  }
+}
+
+// Every message, kChainsAtOnce at a time. False if one is at fault, or not of int32.
+bool decode_messages(std::span<const Rans64Message> messages, const Rans64Table& table,
+                     const Rans64BucketRow* bucket_rows) {
+  Chain room[kChainsAtOnce];
+  Chain* chains[kChainsAtOnce];
+  size_t active = 0;
+  size_t next = 0;
+  const auto begin = [&](Chain& chain) {
+    chain.begin(read_rans64(messages[next].bytes), messages[next].pull);
+    ++next;
+  };
+  for (; active < kChainsAtOnce && next < messages.size(); ++active) {
+    chains[active] = &room[active];
+    begin(room[active]);
+  }
+  while (active > 0) {
+    for (size_t c = 0; c < active;) {
+      if (fetch(*chains[c], table.rows().size()) != Status::kOk) return false;
+      if (!chains[c]->at_end()) {
+        ++c;
+        continue;
+      }
+      finish_rans64(chains[c]->reader);
+      if (next < messages.size()) {
+        begin(*chains[c]);
+      } else {
+        std::swap(chains[c], chains[--active]);
+      }
+    }
+    if (active > 0 && pop_chains(chains, active, table, bucket_rows) != Status::kOk) return false;
+  }
   return true;
 }
 
@@ -174,8 +314,37 @@ void finish_rans64(const Rans64Reader& reader) {
 }
 
 bool decode_rans64(Rans64Reader& reader, const Rans64Pull& pull, const Rans64Table& table) {
-  return pull.symbols.type == ElementType::kInt64 ? decode_as<int64_t>(reader, pull, table)
-                                                  : decode_as<int32_t>(reader, pull, table);
+  Chain chain;
+  chain.begin(reader, pull);
+  uint64_t position = 0;
+  const Status status = pop_all(chain, table, position);
+  if (status == Status::kTooWide) return false;
+  if (status == Status::kBadIndex) {
+    throw_rans64_index(pull.indexes, position, pull.count - position, table.rows().size());
+  }
+  if (status != Status::kOk) throw_status(status, position);
+  reader = chain.reader;
+  return true;
+}
+
+bool decode_rans64_many(std::span<const Rans64Message> messages, const Rans64Table& table) {
+  uint64_t count = 0;
+  for (const Rans64Message& message : messages) count += message.pull.count;
+  const Rans64BucketRow* bucket_rows = table.bucket_rows(count);
+  try {
+    if (bucket_rows != nullptr && decode_messages(messages, table, bucket_rows)) return true;
+  } catch (const Error&) {  // which message it is comes out below
+  }
+  for (size_t i = 0; i < messages.size(); ++i) {
+    try {
+      Rans64Reader reader = read_rans64(messages[i].bytes);
+      if (!decode_rans64(reader, messages[i].pull, table)) return false;
+      finish_rans64(reader);
+    } catch (const Error& error) {
+      throw Error(error.kind(), std::string(error.what()) + " (message " + std::to_string(i) + ")");
+    }
+  }
+  return true;
 }
 
 }  // namespace fastcoder

@@ -34,4 +34,14 @@ struct Rans64Pull {
 [[nodiscard]] bool decode_rans64(Rans64Reader& reader, const Rans64Pull& pull,
                                  const Rans64Table& table);
 
+struct Rans64Message {
+  std::span<const uint8_t> bytes;
+  Rans64Pull pull;
+};
+
+// Whole messages to int32 symbols, several at a time in one thread, as encode_rans64_many. False
+// if one of the symbols is not int32.
+[[nodiscard]] bool decode_rans64_many(std::span<const Rans64Message> messages,
+                                      const Rans64Table& table);
+
 }  // namespace fastcoder

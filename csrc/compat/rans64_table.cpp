@@ -10,10 +10,10 @@
 namespace fastcoder {
 namespace {
 
-// Buckets of one row: as few as leave less than 2^-8 of its mass undecided, so that those of all
+// Buckets of one row: as few as leave less than 2^-7 of its mass undecided, so that those of all
 // rows in use stay in the first-level cache, where a chain of lookups waits least.
 constexpr uint32_t kMaxBucketBits = 11;
-constexpr uint64_t kMaxBucketEntries = uint64_t{1} << 21;
+constexpr uint64_t kMaxBuckets = uint64_t{1} << 21;
 constexpr uint32_t kMaxSlots = 1u << 16;  // what an entry can name
 
 // How much of a row is third or later in its bucket.
@@ -33,7 +33,7 @@ uint32_t crowded(std::span<const int32_t> cdf, uint32_t bits) {
 
 uint32_t choose_bits(std::span<const int32_t> cdf) {
   uint32_t bits = 1;
-  while (bits < kMaxBucketBits && crowded(cdf, bits) > kRans64Whole >> 8) ++bits;
+  while (bits < kMaxBucketBits && crowded(cdf, bits) > kRans64Whole >> 7) ++bits;
   return bits;
 }
 
@@ -65,9 +65,9 @@ Rans64Table::Rans64Table(Rans64Content content) : content_(std::move(content)) {
 }
 
 uint64_t Rans64Table::bytes() const {
-  return sizeof *this + rows_.size() * (sizeof(Rans64Row) + sizeof(Rans64Buckets) + 8) +
+  return sizeof *this + rows_.size() * (sizeof(Rans64Row) + sizeof(Rans64BucketRow)) +
          content_.cdf.size() * (4 + sizeof(Rans64Push)) +
-         std::min(kMaxBucketEntries, rows_.size() << kMaxBucketBits) * 8;
+         std::min(kMaxBuckets, rows_.size() << kMaxBucketBits) * sizeof(Rans64Bucket);
 }
 
 // To prepare an entry takes about as long as to code a symbol without.
@@ -82,10 +82,10 @@ const Rans64Push* Rans64Table::pushes(uint64_t symbols) const {
   return pushes_.data();
 }
 
-const Rans64Buckets* Rans64Table::buckets(uint64_t symbols) const {
+const Rans64BucketRow* Rans64Table::bucket_rows(uint64_t symbols) const {
   if (!pays(symbols)) return nullptr;
   std::call_once(buckets_once_, [this] { build_buckets(); });
-  return buckets_.empty() ? nullptr : buckets_.data();
+  return bucket_rows_.empty() ? nullptr : bucket_rows_.data();
 }
 
 void Rans64Table::build_pushes() const {
@@ -101,34 +101,37 @@ void Rans64Table::build_pushes() const {
 }
 
 void Rans64Table::build_buckets() const {
-  std::vector<Rans64Buckets> buckets;
+  std::vector<Rans64BucketRow> rows;
   uint64_t total = 0;
   for (size_t r = 0; r < rows_.size(); ++r) {
     const uint32_t bits = choose_bits(cdf(r));
-    buckets.push_back({static_cast<uint32_t>(total), kRans64Precision - bits});
+    rows.push_back({static_cast<uint32_t>(total), kRans64Precision - bits, rows_[r].offset});
     total += uint64_t{1} << bits;
-    if (total > kMaxBucketEntries) return;
+    if (total > kMaxBuckets) return;
   }
-  std::vector<uint64_t> entries(total);
+  std::vector<Rans64Bucket> buckets(total);  // those left empty decide nothing
   for (size_t r = 0; r < rows_.size(); ++r) {
     const std::span<const int32_t> cdf_row = cdf(r);
-    const uint32_t plain = std::min(rows_[r].plain, kMaxSlots);
-    const auto frequency = [&](size_t slot) -> uint64_t {  // 2^16 becomes 0
-      return slot < plain ? static_cast<uint64_t>(cdf_row[slot + 1] - cdf_row[slot]) & 0xFFFF : 0;
+    // Slots that 16 bits name, and whose symbols int32 holds.
+    const int64_t symbols = int64_t{INT32_MAX} - rows_[r].offset + 1;
+    const uint64_t plain =
+        std::min<uint64_t>({rows_[r].plain, kMaxSlots, static_cast<uint64_t>(symbols)});
+    const auto frequency = [&](size_t slot) {  // 2^16 becomes 0
+      return static_cast<uint16_t>(slot < plain ? cdf_row[slot + 1] - cdf_row[slot] : 0);
     };
-    const uint32_t width = 1u << buckets[r].shift;
+    const uint32_t width = 1u << rows[r].shift;
     size_t slot = 0;
     for (uint32_t begin = 0; begin < kRans64Whole; begin += width) {
       while (slot + 1 < cdf_row.size() && static_cast<uint32_t>(cdf_row[slot + 1]) <= begin) ++slot;
-      uint64_t& entry = entries[buckets[r].begin + (begin >> buckets[r].shift)];
       // Nothing for a bucket that begins before the row does, or after its end.
       if (static_cast<uint32_t>(cdf_row[slot]) > begin || slot >= plain) continue;
-      entry = uint64_t{slot} << 48 | frequency(slot + 1) << 32 | frequency(slot) << 16 |
-              static_cast<uint64_t>(cdf_row[slot]);
+      buckets[rows[r].begin + (begin >> rows[r].shift)] = {static_cast<uint16_t>(cdf_row[slot]),
+                                                           frequency(slot), frequency(slot + 1),
+                                                           static_cast<uint16_t>(slot)};
     }
   }
-  bucket_entries_ = std::move(entries);
   buckets_ = std::move(buckets);
+  bucket_rows_ = std::move(rows);
 }
 
 }  // namespace fastcoder

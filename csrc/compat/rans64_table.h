@@ -31,16 +31,21 @@ struct Rans64Row {
   int32_t offset;
 };
 
-// Decoding. With value = x mod 2^16, buckets[begin + (value >> shift)] is
-//
-//   bits  63..48   47..32   31..16   15..0
-//         slot     freq 1   freq 0   start 0       of the first slot that reaches into the bucket
-//
-// and decides between that slot and the next one, as in simd/table_view.h: what it cannot decide
-// (later slots of a bucket, escapes, values outside every slot) has value - start >= frequency.
-struct Rans64Buckets {
+// Decoding. With value = x mod 2^16, the bucket begin + (value >> shift) of a row decides between
+// the first slot that reaches into it and the next one, as in simd/table_view.h. What it cannot
+// decide (later slots, escapes, values outside every slot) has value - start >= the sum of its
+// frequencies. Four loads at once are sooner there than one whose parts are shifted out.
+struct Rans64Bucket {
+  uint16_t start;  // of the first slot
+  uint16_t frequency0;
+  uint16_t frequency1;
+  uint16_t slot;
+};
+
+struct Rans64BucketRow {
   uint32_t begin;
   uint32_t shift;
+  int32_t offset;
 };
 
 // Immutable but for what is prepared on demand; shared by threads without locks.
@@ -60,8 +65,8 @@ class Rans64Table {
   // What one push or one lookup per symbol takes; null where so few symbols (of this call and all
   // before it) would not pay for it, or where it would be too large.
   const Rans64Push* pushes(uint64_t symbols) const;  // as many as cdf has entries
-  const Rans64Buckets* buckets(uint64_t symbols) const;
-  const uint64_t* bucket_entries() const { return bucket_entries_.data(); }
+  const Rans64BucketRow* bucket_rows(uint64_t symbols) const;
+  const Rans64Bucket* buckets() const { return buckets_.data(); }  // if there are bucket_rows
 
   // The most that this object will ever take.
   uint64_t bytes() const;
@@ -77,8 +82,8 @@ class Rans64Table {
   mutable std::once_flag pushes_once_;
   mutable std::vector<Rans64Push> pushes_;
   mutable std::once_flag buckets_once_;
-  mutable std::vector<Rans64Buckets> buckets_;
-  mutable std::vector<uint64_t> bucket_entries_;
+  mutable std::vector<Rans64BucketRow> bucket_rows_;
+  mutable std::vector<Rans64Bucket> buckets_;
 };
 
 using Rans64TablePtr = std::shared_ptr<const Rans64Table>;

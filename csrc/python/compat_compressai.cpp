@@ -227,6 +227,19 @@ class Output {
     return result<int64_t>();
   }
 
+  // With room of its own.
+  template <class T>
+  Rans64Pull pull() {
+    constexpr ElementType kType = sizeof(T) == 4 ? ElementType::kInt32 : ElementType::kInt64;
+    return {as_index_span(rows_), {room<T>(), kType}, rows_.count};
+  }
+
+  template <class T>
+  py::object result() {
+    if (shape_) return std::move(array_);
+    return list_of(reinterpret_cast<const T*>(list_.get()), rows_.count);
+  }
+
  private:
   template <class T>
   T* room() {
@@ -240,16 +253,9 @@ class Output {
 
   template <class T, class Decode>
   bool run_as(Decode&& decode) {
-    constexpr ElementType kType = sizeof(T) == 4 ? ElementType::kInt32 : ElementType::kInt64;
-    const Rans64Pull pull{as_index_span(rows_), {room<T>(), kType}, rows_.count};
+    const Rans64Pull target = pull<T>();
     const OptionalRelease release(rows_.count);
-    return decode(pull);
-  }
-
-  template <class T>
-  py::object result() {
-    if (shape_) return std::move(array_);
-    return list_of(reinterpret_cast<const T*>(list_.get()), rows_.count);
+    return decode(target);
   }
 
   Integers rows_;
@@ -280,14 +286,28 @@ py::object decode_many(const std::vector<py::bytes>& streams, const py::sequence
                        const Rans64TablePtr& table) {
   const auto kept = py::reinterpret_steal<py::tuple>(PySequence_Tuple(indexes.ptr()));
   if (!kept) throw py::error_already_set();
+  std::vector<Output> outputs;
+  outputs.reserve(streams.size());
+  std::vector<Rans64Message> messages;
+  uint64_t count = 0;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    std::optional<Output> output = output_for(kept[i]);
+    if (!output) return py::none();
+    count += output->count();
+    outputs.push_back(std::move(*output));
+    messages.push_back({byte_span(streams[i]), outputs.back().pull<int32_t>()});
+  }
+  bool fits;
+  {
+    const OptionalRelease release(count);
+    fits = decode_rans64_many(messages, *table);
+  }
   py::list result(streams.size());
   for (size_t i = 0; i < streams.size(); ++i) {
-    try {
-      py::object symbols = decode(streams[i], kept[i], table);
-      if (symbols.is_none()) return py::none();
-      result[i] = std::move(symbols);
-    } catch (const Error& error) {
-      throw Error(error.kind(), std::string(error.what()) + " (message " + std::to_string(i) + ")");
+    if (fits) {
+      result[i] = outputs[i].result<int32_t>();
+    } else {
+      result[i] = decode(streams[i], kept[i], table);
     }
   }
   return result;

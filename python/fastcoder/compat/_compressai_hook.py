@@ -61,15 +61,15 @@ class Hook:
             if self._active:
                 return False
             self._active = True
-            for name, module in self._modules.items():
+            for name, replacement in self._modules.items():
                 self._former_modules[name] = sys.modules.get(name, _MISSING)
-                sys.modules[name] = module
+                sys.modules[name] = replacement
             self._exchange(self._former_modules, self._modules)
             sys.meta_path.insert(0, self._finder)
-            if _PACKAGE in sys.modules:
-                self._enter_package(sys.modules[_PACKAGE])
-            if _MODELS in sys.modules:
-                self._enter_models(sys.modules[_MODELS])
+            for name, enter in ((_PACKAGE, self._enter_package), (_MODELS, self._enter_models)):
+                module = sys.modules.get(name)
+                if module is not None:
+                    enter(module)
             return True
 
     def uninstall(self) -> bool:
@@ -102,7 +102,8 @@ class Hook:
         """In CompressAI's modules, replace what came from ``given`` by the same of ``wanted``."""
         pairs: dict[int, tuple[object, object]] = {}
         for name, names in self._names.items():
-            if given[name] is _MISSING:
+            # None is what a program puts into sys.modules to forbid an import.
+            if not isinstance(given[name], ModuleType):
                 continue
             pairs[id(given[name])] = given[name], wanted[name]
             for key in names:
@@ -116,7 +117,7 @@ class Hook:
 
     def _give_originals(self) -> None:
         """Modules that were loaded meanwhile took the replacements by name."""
-        if _PACKAGE not in sys.modules:
+        if sys.modules.get(_PACKAGE) is None:
             return
         originals: dict[str, Any] = {}
         for name in self._modules:
@@ -160,10 +161,12 @@ def _new_module(name: str, names: Mapping[str, object]) -> ModuleType:
 
 
 def _loaded_modules(exclude: Sequence[object]) -> list[ModuleType]:
+    loaded: list[tuple[str, Any]] = list(sys.modules.items())
     return [
         module
-        for name, module in list(sys.modules.items())
+        for name, module in loaded
         if (name == _PACKAGE or name.startswith(_PACKAGE + "."))
+        and isinstance(module, ModuleType)
         and not any(module is other for other in exclude)
     ]
 
