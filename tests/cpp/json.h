@@ -16,8 +16,8 @@ struct Json {
   enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
 
   Kind kind = Kind::kNull;
-  double number = 0;  // 0 or 1 for a bool
-  std::string text;
+  double number = 0;        // 0 or 1 for a bool
+  std::string text;         // of a string or a number
   std::vector<Json> items;  // of an array, or the values of an object
   std::vector<std::string> keys;
 
@@ -35,11 +35,18 @@ struct Json {
   bool is_null() const { return kind == Kind::kNull; }
   bool as_bool() const { return expect(Kind::kBool).number != 0; }
   double as_double() const { return expect(Kind::kNumber).number; }
-  // Every integer of the files is below 2^53.
+  // Of less than 2^53; most integers of the files are.
   int64_t as_integer() const {
     const int64_t value = static_cast<int64_t>(as_double());
     if (static_cast<double>(value) != number) throw std::runtime_error("not an integer");
     return value;
+  }
+  // Of 64 bits.
+  uint64_t as_unsigned() const {
+    if (expect(Kind::kNumber).text.find_first_not_of("0123456789") != std::string::npos) {
+      throw std::runtime_error("not an unsigned integer");
+    }
+    return std::stoull(text);
   }
   const std::string& as_string() const { return expect(Kind::kString).text; }
   const std::vector<Json>& as_array() const { return expect(Kind::kArray).items; }
@@ -128,6 +135,7 @@ class JsonReader {
       result.kind = Json::Kind::kNumber;
       result.number = std::strtod(at_, &end);
       if (end == at_) fail();
+      result.text = std::string(at_, static_cast<const char*>(end));
       at_ = end;
     }
     return result;
