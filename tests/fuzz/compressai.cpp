@@ -76,7 +76,7 @@ const Case& pool(uint64_t number) {
   auto made = std::make_unique<Case>();
   made->content = draw_content(random);
   made->prepared = std::make_shared<const Rans64Table>(made->content);
-  made->prepared->buckets(1 << 20);
+  made->prepared->bucket_rows(1 << 20);
   made->prepared->pushes(1 << 20);
   Random own(number + 7000);
   draw_symbols(own, *made);
@@ -162,6 +162,50 @@ void decode_damaged(Input& input) {
   }
 }
 
+// Several messages with one call, some of them damaged: each ends as it does alone.
+void decode_batch(Input& input) {
+  const uint16_t number = input.u16();
+  const Case& one = pool(number);
+  const Case* const both[] = {&one, &pool(number ^ 1u)};
+  std::vector<std::vector<uint8_t>> streams;
+  std::vector<std::vector<int64_t>> indexes;
+  for (uint8_t left = 1 + input.u8() % 10; left > 0; --left) {
+    const Case& own = *both[input.u8() % 2];
+    streams.push_back(own.stream);
+    indexes.push_back(own.indexes);
+    if (input.u8() % 8 == 0) damage(input, streams.back(), both[1]->stream);
+  }
+  std::vector<std::vector<int32_t>> together;
+  std::vector<std::vector<int64_t>> alone;
+  std::vector<Rans64Message> messages;
+  Outcome first;
+  bool fit = true;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    Decoded decoded = decode(streams[i], *one.prepared, indexes[i], ElementType::kInt32, 4096);
+    fit = fit && (first.failed || decoded.fits);
+    if (decoded.outcome.failed && !first.failed && fit) {
+      first = decoded.outcome;
+      first.what += " (message " + std::to_string(i) + ")";
+    }
+    alone.push_back(std::move(decoded.symbols));
+    together.emplace_back(indexes[i].size());
+  }
+  for (size_t i = 0; i < streams.size(); ++i) {
+    messages.push_back({streams[i],
+                        {{indexes[i].data(), ElementType::kInt64},
+                         {together[i].data(), ElementType::kInt32},
+                         indexes[i].size()}});
+  }
+  bool good = true;
+  const Outcome outcome = attempt([&] { good = decode_rans64_many(messages, *one.prepared); });
+  REQUIRE(outcome == first);
+  if (outcome.failed) return;
+  REQUIRE(good == fit);
+  for (size_t i = 0; good && i < streams.size(); ++i) {
+    REQUIRE(std::equal(together[i].begin(), together[i].end(), alone[i].begin(), alone[i].end()));
+  }
+}
+
 // Anything as a table: refused, or good for coding.
 void code_with_any_table(Input& input) {
   Random random(input.u16());
@@ -175,7 +219,7 @@ void code_with_any_table(Input& input) {
   const Outcome outcome = attempt([&] {
     const Rans64Table table(content);
     const uint64_t prepared = input.u8() % 2 == 0 ? 0 : 1 << 20;
-    table.buckets(prepared);
+    table.bucket_rows(prepared);
     table.pushes(prepared);
     std::vector<int64_t> indexes;
     std::vector<int64_t> symbols;
@@ -213,7 +257,8 @@ void quantize_anything(Input& input) {
 
 FUZZ_TARGET(compressai) {
   const uint8_t what = input.u8();
-  if (what < 200) return decode_damaged(input);
+  if (what < 160) return decode_damaged(input);
+  if (what < 200) return decode_batch(input);
   if (what < 240) return code_with_any_table(input);
   quantize_anything(input);
 }

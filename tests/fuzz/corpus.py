@@ -14,7 +14,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
-MOST_BYTES = 3000  # of a corpus in the repository
+MOST_BYTES = 1200  # of a corpus in the repository, about
 
 
 def unpack(text: Path, folder: Path) -> None:
@@ -26,17 +26,11 @@ def unpack(text: Path, folder: Path) -> None:
 
 
 def pack(folder: Path, text: Path) -> None:
-    """The shortest inputs, as many as there is room for; and the empty plan, a whole stream."""
-    inputs = sorted(
-        {path.read_bytes() for path in folder.iterdir()} | {b"\0\0"}, key=lambda b: (len(b), b)
-    )
-    lines, size = [], 0
-    for data in inputs:
-        size += len(data)
-        if size > MOST_BYTES:
-            break
-        if data:
-            lines.append(data.hex() + "\n")
+    """As many inputs as there is room for, of every length; and the plan that damages nothing."""
+    inputs = sorted({path.read_bytes() for path in folder.iterdir()}, key=lambda b: (len(b), b))
+    step = 1 + sum(map(len, inputs)) // MOST_BYTES
+    kept = {b"\0\0", *inputs[::step]} - {b""}
+    lines = [data.hex() + "\n" for data in sorted(kept, key=lambda b: (len(b), b))]
     text.write_text("".join(lines), encoding="ascii")
 
 
