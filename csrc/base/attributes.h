@@ -28,7 +28,25 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 static inline uint64_t fastcoder_mul_high(uint64_t a, uint64_t b) { return __umulh(a, b); }
+static inline uint32_t fastcoder_first_bit(uint32_t value) {
+  unsigned long place;
+  _BitScanReverse(&place, value);
+  return place;
+}
+static inline uint32_t fastcoder_last_bit(uint64_t value) {
+  unsigned long place;
+  _BitScanForward64(&place, value);
+  return place;
+}
 #else
+// The place of the most and of the least significant bit of a number that is not 0. <bit> has no
+// place behind the ISA wall.
+static FASTCODER_ALWAYS_INLINE uint32_t fastcoder_first_bit(uint32_t value) {
+  return 31 - static_cast<uint32_t>(__builtin_clz(value));
+}
+static FASTCODER_ALWAYS_INLINE uint32_t fastcoder_last_bit(uint64_t value) {
+  return static_cast<uint32_t>(__builtin_ctzll(value));
+}
 // The upper half of a product.
 static FASTCODER_ALWAYS_INLINE uint64_t fastcoder_mul_high(uint64_t a, uint64_t b) {
   __extension__ using Product = unsigned __int128;

@@ -4,15 +4,27 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "coder/interruption.h"
-#include "compat/binary_search.h"
+#include "compat/binary_kernels.h"
 #include "compat/binary_step.h"
 #include "format/range_step.h"
+#include "simd/dispatch.h"
 
 namespace fastcoder {
+
+namespace binary_plain {
+extern const BinaryDecodeKernels kKernels;
+}
+#ifdef FASTCODER_HAS_avx512
+namespace binary_avx512 {
+extern const BinaryDecodeKernels kKernels;
+}
+#endif
+
 namespace {
 
 // Symbols between two looks at how many bits were read.
@@ -21,141 +33,11 @@ constexpr uint64_t kMostBlock = 64;
 constexpr uint64_t kBlockEntries = 8192;
 // A block reads this many bytes behind the end at most: its bits, and the word that is looked at.
 constexpr uint64_t kPadding = kMostBlock * kBinaryMostShift / 8 + 16;
-// Slots that one search looks at.
-constexpr uint32_t kWindow = 64;
-constexpr uint64_t kAhead = 8;
-constexpr uint64_t kLineEntries = 32;
-
-// The upper half of `code` is how far the message's value is above the interval's low end; then
-// follow `spare` bits that were read already.
-struct State {
-  uint64_t code = 0;
-  uint64_t span = kBinarySpan;
-  uint32_t last = 0xFFFFFFFF;  // less than the span by 2^18 at most, and soon known
-  uint32_t low = 0;            // modulo 2^32
-  uint32_t spare = 0;
-  const uint8_t* in = nullptr;
-};
-
-// A slot, and its part of the interval.
-struct Slot {
-  uint64_t number;
-  uint32_t start;
-  uint64_t below;
-  uint64_t top;
-};
-
-FASTCODER_ALWAYS_INLINE Slot slot_at(const uint16_t* row, uint64_t number, uint64_t last,
-                                     uint64_t span) {
-  const uint32_t start = row[number];
-  const uint32_t next = row[number + 1];
-  const uint32_t end = FASTCODER_UNPREDICTABLE(number == last) ? kBinaryTotal : next;
-  return {number, start, binary_part(span, start), binary_part(span, end)};
-}
-
-FASTCODER_ALWAYS_INLINE bool holds(const Slot& slot, uint64_t code) {
-  return slot.below <= code >> 32 && code >> 32 < slot.top;
-}
-
-// At least 24 bits are spare afterwards. Bits that do not fill a byte are read again.
-FASTCODER_ALWAYS_INLINE void refill(State& s) {
-  s.code |= load_big_u32(s.in) >> s.spare;
-  s.in += (31 - s.spare) / 8;
-  s.spare |= 24;
-}
-
-FASTCODER_ALWAYS_INLINE void pop(State& s, const Slot& slot) {
-  const uint32_t last = static_cast<uint32_t>(slot.top - slot.below - 1);
-  s.low += static_cast<uint32_t>(slot.below);
-  const uint32_t shift = binary_shift(s.low, last);
-  s.code = (s.code - (slot.below << 32)) << shift;
-  s.span = (uint64_t{last} + 1) << shift;
-  s.last = last << shift;
-  s.low <<= shift;
-  s.spare -= shift;
-}
-
-// Guesses the slot of a row with few slots: which of the starts behind the first are reached. Reads
-// kEntries entries behind the first; what lies behind the last start does not matter.
-template <uint32_t kEntries>
-struct SmallSearch {
-  static constexpr bool kPrefetch = false;
-  FASTCODER_ALWAYS_INLINE uint64_t operator()(const BinaryKey& key, const uint16_t* row) const {
-    return count_reached<kEntries>(key, row + 1, slots - 1);
-  }
-  uint64_t slots;
-};
-
-// Halves down to four windows, looks at their borders, then at one of them. Reads the row only.
-struct LargeSearch {
-  static constexpr bool kPrefetch = true;
-  FASTCODER_ALWAYS_INLINE uint64_t operator()(const BinaryKey& key, const uint16_t* row) const {
-    uint64_t base = 0;
-    uint64_t size = slots;
-    while (size > 4 * kWindow) {
-      const uint64_t half = size / 2;
-      base = FASTCODER_UNPREDICTABLE(key.reaches(row[base + half])) ? base + half : base;
-      size -= half;
-    }
-    uint64_t windows = 0;
-    for (uint64_t border = kWindow; border < size; border += kWindow) {
-      windows += key.reaches(row[base + border]);
-    }
-    base = std::min(base + windows * kWindow, slots - kWindow);
-    return base + count_reached<kWindow>(key, row + base + 1, kWindow - 1);
-  }
-  uint64_t slots;
-};
-
-// Exactly, by halving as the original: for what the upper 16 bits could not decide, and for rows
-// that decrease.
-uint64_t find_slowly(uint64_t code, uint64_t span, const uint16_t* row, uint64_t last) {
-  const uint64_t count = (((code >> 32) + 1) * kBinaryTotal - 1) / span;
-  uint64_t left = 0;
-  uint64_t right = last + 1;
-  while (left + 1 < right) {
-    const uint64_t middle = (left + right) / 2;
-    (row[middle] <= count ? left : right) = middle;
-  }
-  return left;
-}
-
-// Where the rows of a block are, one after the other.
-struct Block {
-  const uint16_t* rows;
-  uint64_t stride;
-  uint64_t count;
-};
-
-// Returns how many symbols were found; fewer than there are if the value is in no slot, or in one
-// that no int16 names.
-template <class Search>
-uint64_t decode_block(const Search& search, const Block& block, uint64_t last, State& state,
-                      int16_t* symbols) {
-  State s = state;
-  const uint16_t* row = block.rows;
-  uint64_t i = 0;
-  for (; i < block.count; ++i, row += block.stride) {
-    if constexpr (Search::kPrefetch) {
-      // As a number: it may lie behind the array.
-      const uintptr_t ahead = reinterpret_cast<uintptr_t>(row) + 2 * kAhead * block.stride;
-      for (uint64_t k = 0; k <= last; k += kLineEntries) FASTCODER_PREFETCH(ahead + 2 * k);
-    }
-    // Any bits are a row here; what a row that decreases makes of them is seen below.
-    Slot slot = slot_at(row, search({s.code, s.last}, row), last, s.span);
-    // 2^16 is written as 0: such a slot may seem to hold what an earlier one does.
-    const bool wrapped = (slot.start == 0) & (slot.number != 0);
-    if (FASTCODER_UNLIKELY(wrapped || !holds(slot, s.code))) {
-      slot = slot_at(row, find_slowly(s.code, s.span, row, last), last, s.span);
-      if (!holds(slot, s.code)) break;
-    }
-    refill(s);
-    if (FASTCODER_UNLIKELY(slot.number > 0x7FFF)) break;
-    symbols[i] = static_cast<int16_t>(slot.number);
-    pop(s, slot);
-  }
-  state = s;
-  return i;
+const BinaryDecodeKernels& kernels() {
+#ifdef FASTCODER_HAS_avx512
+  if (std::string_view(active_kernels().name) == "avx512") return binary_avx512::kKernels;
+#endif
+  return binary_plain::kKernels;
 }
 
 class Decoder {
@@ -169,23 +51,15 @@ class Decoder {
 
   void run(int16_t* symbols) {
     const uint64_t slots = rows_.slots();
-    if (slots <= 16) return run_with(SmallSearch<16>{slots}, 17, symbols);
-    if (slots <= 32) return run_with(SmallSearch<32>{slots}, 33, symbols);
-    if (slots <= kWindow) return run_with(SmallSearch<kWindow>{slots}, kWindow + 1, symbols);
-    run_with(LargeSearch{slots}, 0, symbols);
-  }
-
- private:
-  // `reach`: entries from a row's first on that a search may read.
-  template <class Search>
-  void run_with(const Search& search, uint64_t reach, int16_t* symbols) {
+    const uint32_t kernel = slots <= 16 ? 0 : slots <= 32 ? 1 : slots <= 64 ? 2 : 3;
+    const BinaryDecodeFunction decode = kernels().decode[kernel];
+    const uint64_t reach = kBinaryReach[kernel];
     const uint64_t most = std::clamp<uint64_t>(kBlockEntries / rows_.length, 1, kMostBlock);
     const uint64_t direct = direct_rows(reach);
-    const uint64_t last = rows_.slots() - 1;
     for (uint64_t first = 0; first < rows_.count;) {
       const uint64_t left = (first < direct ? direct : rows_.count) - first;
-      const Block block = prepare(first, std::min(most, left), first < direct, reach);
-      const uint64_t done = decode_block(search, block, last, state_, symbols + first);
+      const BinaryBlock block = prepare(first, std::min(most, left), first < direct, reach);
+      const uint64_t done = decode(block, slots, state_, symbols + first);
       if (bits_used() > 8 * size_) throw_truncated();
       if (done < block.count) throw_corrupt(first + done);
       first += block.count;
@@ -194,6 +68,7 @@ class Decoder {
     finish();
   }
 
+ private:
   // Rows whose `reach` entries are all in the caller's array.
   uint64_t direct_rows(uint64_t reach) const {
     if (rows_.element != BinaryElement::kInt16 || rows_.count == 0) return 0;
@@ -203,7 +78,7 @@ class Decoder {
     return rest < more || rows_.stride == 0 ? 0 : (rest - more) / rows_.stride + 1;
   }
 
-  Block prepare(uint64_t first, uint64_t count, bool direct, uint64_t reach) {
+  BinaryBlock prepare(uint64_t first, uint64_t count, bool direct, uint64_t reach) {
     const uint16_t* data = static_cast<const uint16_t*>(rows_.data) + first * rows_.stride;
     if (direct) return {data, rows_.stride, count};
     const uint64_t length = rows_.length;
@@ -260,7 +135,7 @@ class Decoder {
   uint64_t size_;
   std::vector<uint8_t> bytes_;  // with zeros behind them
   std::vector<uint16_t> scratch_;
-  State state_;
+  BinaryDecodeState state_;
 };
 
 }  // namespace

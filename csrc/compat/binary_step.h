@@ -14,8 +14,7 @@
 //   units of 2^30: the first multiple above low.
 #pragma once
 
-#include <bit>
-#include <cstdint>
+#include <stdint.h>
 
 #include "base/attributes.h"
 
@@ -41,7 +40,7 @@ constexpr uint32_t kBinaryMostShift = 18;
 // would make it 2^n or more. So the place of that bit and whether the ends differ there decide.
 // Bits above it do not count, so that sums modulo 2^32 are right.
 static FASTCODER_ALWAYS_INLINE uint32_t binary_shift(uint32_t low, uint32_t last) {
-  const uint32_t first = 31 - static_cast<uint32_t>(std::countl_zero(last));
+  const uint32_t first = fastcoder_first_bit(last);
   const uint32_t differ = low ^ (low + last);
   return 30 - first + (differ >> first & 1);
 }

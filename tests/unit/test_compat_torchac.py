@@ -114,7 +114,7 @@ def test_bytes_of_torchac_come_out_of_float_rows():
     double=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_streams_are_those_of_the_reference_and_come_back(kind, count, length, double, seed):
+def test_streams_are_those_of_the_reference_and_come_back(isa, kind, count, length, double, seed):
     rng = np.random.default_rng(seed)
     cdf = float_rows(rng, kind, count, length, np.float64 if double else np.float32)
     rows = reference.integers(cdf)
@@ -138,7 +138,7 @@ def test_streams_are_those_of_the_reference_and_come_back(kind, count, length, d
     length=st.sampled_from(LENGTHS),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_slots_of_one_part_and_of_none_come_back(count, length, seed):
+def test_slots_of_one_part_and_of_none_come_back(isa, count, length, seed):
     rng = np.random.default_rng(seed)
     inner = rng.integers(1, rng.choice([3, 300, 65536]), size=(count, length - 2))
     rows = np.zeros((count, length), np.uint16)
@@ -162,7 +162,7 @@ def test_long_message_comes_back_and_pending_bits_cross_it(rng):
 
 
 @pytest.mark.parametrize("length", [32769, 40000, 65537])
-def test_longest_rows_come_back(length, rng):
+def test_longest_rows_come_back(isa, length, rng):
     cdf = linear(12, length)
     symbols = rng.integers(min(length - 1, 32768), size=12).astype(np.int16)
     symbols[:2] = 0, min(length - 2, 32767)
@@ -467,7 +467,7 @@ def test_damaged_stream_is_an_error_or_the_stream_of_its_symbols(kind, count, le
     kind=st.sampled_from(("any", "zeros", "ones", "falling", "floats")),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_hostile_rows_and_bytes_are_errors_or_symbols(count, length, size, kind, seed):
+def test_hostile_rows_and_bytes_are_errors_or_symbols(isa, count, length, size, kind, seed):
     rng = np.random.default_rng(seed)
     rows = rng.integers(65536, size=(count, length)).astype(np.uint16)
     if kind == "zeros":
