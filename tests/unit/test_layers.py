@@ -179,7 +179,9 @@ def test_cpp_includes_point_downwards() -> None:
 
 def test_isa_targets_reach_only_headers_without_inline_code() -> None:
     sources = cpp_sources()
-    targets = [path for path in sources if re.fullmatch(r"(simd/|compat/binary_)target_\w+\.cpp", path)]
+    targets = [
+        path for path in sources if re.fullmatch(r"(simd/|compat/binary_)target_\w+\.cpp", path)
+    ]
     assert "simd/target_scalar.cpp" in targets
     for target in targets:
         assert headers_behind_wall(target, sources) <= ISA_HEADERS, target
