@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Photograph:
         z = torch.from_numpy(self.z_part.symbols.astype(np.float64))
         centers = torch.from_numpy(codec.tables.centers)[:, None, None]
         self.z = (z + centers)[None]
+        self.exact = ExactTransform(codec.scale_network())
 
     def scales(self, network: nn.Module) -> NDArray[np.float64]:
         """What a float network predicts in float32, within the table."""
@@ -65,7 +67,7 @@ class Photograph:
     def exact_rows(self) -> NDArray[Any]:
         """Rows of the float network, evaluated exactly."""
         known = self.codec.tables.scales
-        sigma = ExactTransform(self.codec.scale_network())(self.z)[0].numpy()
+        sigma = self.exact(self.z)[0].numpy()
         return fc.scale_indexes(np.clip(sigma, known[0], known[-1]), known)
 
     def integer_rows(self, network: IntegerTransform) -> NDArray[Any]:
@@ -159,6 +161,16 @@ def count_faults(photograph: Photograph, count: int, check: bool) -> dict[str, i
     return outcome
 
 
+def fastest(run: Callable[[], object], runs: int = 9) -> float:
+    """Seconds of the fastest of several runs."""
+    times = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
 def measure(folder: Path, others: dict[str, ScaleHyperprior], faults: int) -> dict[str, Any]:
     """Every photograph of a folder in every way."""
     codec = load()
@@ -187,6 +199,14 @@ def measure(folder: Path, others: dict[str, ScaleHyperprior], faults: int) -> di
             marked[eps] += marks[-1].symbols.size if len(marks) == 3 else 0
             sizes[f"float network, marks for {eps:g}"].append(photograph.size(rows, marks))
         compare_floats(photograph, sums, number)
+    seconds = {
+        EXACT: fastest(photograph.exact_rows),
+        "integers, sums in float64": fastest(lambda: photograph.integer_rows(codec.tables.hyper)),
+        "integers, sums in float32": fastest(
+            lambda: codec.tables.hyper(photograph.z / INPUT_UNIT, dtype=torch.float32)
+        ),
+        "float network in float32": fastest(lambda: photograph.scales(codec.scale_network())),
+    }
     crop = to_tensor(read_rgb(paths[0]).rgb[None, :FAULT_SIDE, :FAULT_SIDE])[0]
     small = Photograph(codec, crop)
     return {
@@ -195,6 +215,7 @@ def measure(folder: Path, others: dict[str, ScaleHyperprior], faults: int) -> di
         "largest_sums": {label: network.largest_sum for label, network in networks.items()},
         "marks": {f"{eps:g}": count / len(paths) for eps, count in marked.items()},
         "floats": sums,
+        "seconds": seconds,
         "faults": {
             "with": count_faults(small, faults, True),
             "without": count_faults(small, faults, False),
@@ -220,6 +241,10 @@ def markdown(measured: dict[str, Any]) -> str:
         "",
         f"Mean number of marks in a photograph: {marks}. Largest sum that a network can reach: "
         + "; ".join(f"{label} {value:,}" for label, value in measured["largest_sums"].items())
+        + ".",
+        "",
+        "Milliseconds from z of one photograph to its rows, on one core: "
+        + "; ".join(f"{label} {1000 * time:.1f}" for label, time in measured["seconds"].items())
         + ".",
         "",
         f"Another order of the channels of z, {measured['photographs']} photographs, "
