@@ -35,7 +35,10 @@ constexpr uint64_t kBlockEntries = 8192;
 constexpr uint64_t kPadding = kMostBlock * kBinaryMostShift / 8 + 16;
 const BinaryDecodeKernels& kernels() {
 #ifdef FASTCODER_HAS_avx512
-  if (std::string_view(active_kernels().name) == "avx512") return binary_avx512::kKernels;
+  if (std::string_view(active_kernels().name) == "avx512" && __builtin_cpu_supports("bmi") &&
+      __builtin_cpu_supports("bmi2")) {
+    return binary_avx512::kKernels;
+  }
 #endif
   return binary_plain::kKernels;
 }
