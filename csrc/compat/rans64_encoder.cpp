@@ -171,8 +171,8 @@ bool fetch(Chain& chain, const Rans64Table& table) {
 // meanwhile.
 template <size_t kChains>
 bool push_ready(Chain* const* chains, uint64_t count, const Rans64Table& table,
-                const Rans64Push* pushes) {
-  const Rans64Row* rows = table.rows().data();
+                const Rans64PushRow* rows) {
+  const uint8_t* pushes = reinterpret_cast<const uint8_t*>(table.pushes());
   const uint64_t row_count = table.rows().size();
   const int32_t* symbols[kChains];
   const int32_t* indexes[kChains];
@@ -200,19 +200,15 @@ bool push_ready(Chain* const* chains, uint64_t count, const Rans64Table& table,
       const uint32_t index = static_cast<uint32_t>(read_once(indexes[c] + i));
       if (FASTCODER_UNLIKELY(index >= row_count)) return false;
       const int32_t symbol = read_once(symbols[c] + i);
-      const Rans64Row& row = rows[index];
-      // The difference of two int32 in 32 bits: wrong ones are below 0 or above every row.
-      const uint64_t place = static_cast<uint64_t>(int64_t{symbol} - row.offset);
+      const Rans64PushRow& row = rows[index];
+      const uint32_t place = static_cast<uint32_t>(symbol) - static_cast<uint32_t>(row.offset);
       if (FASTCODER_UNLIKELY(place >= row.plain)) {
         if (!rare(c, index, symbol)) return false;
         continue;
       }
-      const Rans64Push& push = pushes[row.begin + place];
-      if (FASTCODER_UNLIKELY(states[c] >= uint64_t{push.frequency} << kRans64LimitShift)) {
-        if (push.frequency == 0) {
-          if (!rare(c, index, symbol)) return false;
-          continue;
-        }
+      const Rans64Push& push =
+          *reinterpret_cast<const Rans64Push*>(pushes + uint64_t{row.begin + 2 * place} * 8);
+      if (FASTCODER_UNLIKELY(gives_word(states[c], push))) {
         *cursors[c]++ = static_cast<uint32_t>(states[c]);
         states[c] >>= 32;
       }
@@ -231,17 +227,17 @@ constexpr size_t kChainsAtOnce = 2;
 constexpr uint64_t kMostAtOnce = 4096;  // symbols between two looks at the room and at signals
 
 bool push_chains(Chain* const* chains, size_t active, const Rans64Table& table,
-                 const Rans64Push* pushes) {
+                 const Rans64PushRow* rows) {
   uint64_t count = kMostAtOnce;
   for (size_t c = 0; c < active; ++c) count = std::min(count, chains[c]->ready);
   check_interruption(active * count);
-  return active == 2 ? push_ready<2>(chains, count, table, pushes)
-                     : push_ready<1>(chains, count, table, pushes);
+  return active == 2 ? push_ready<2>(chains, count, table, rows)
+                     : push_ready<1>(chains, count, table, rows);
 }
 
 // Every part to its stream, kChainsAtOnce at a time. False if a symbol cannot be coded.
 bool encode_parts(std::span<const Rans64Part> parts, const Rans64Table& table,
-                  const Rans64Push* pushes, Rans64Stream* streams) {
+                  const Rans64PushRow* rows, Rans64Stream* streams) {
   Chain room[kChainsAtOnce];
   Chain* chains[kChainsAtOnce];
   size_t active = 0;
@@ -263,14 +259,14 @@ bool encode_parts(std::span<const Rans64Part> parts, const Rans64Table& table,
         std::swap(chains[c], chains[--active]);
       }
     }
-    if (active > 0 && !push_chains(chains, active, table, pushes)) return false;
+    if (active > 0 && !push_chains(chains, active, table, rows)) return false;
   }
   return true;
 }
 
-bool encode_part(const Rans64Part& part, const Rans64Table& table, const Rans64Push* pushes,
+bool encode_part(const Rans64Part& part, const Rans64Table& table, const Rans64PushRow* rows,
                  Rans64Stream& stream) {
-  if (pushes != nullptr) return encode_parts({&part, 1}, table, pushes, &stream);
+  if (rows != nullptr) return encode_parts({&part, 1}, table, rows, &stream);
   for (uint64_t i = part.count; i-- > 0;) {
     uint32_t index = 0;
     if (!load_rans64_indexes(part.indexes, i, 1, table.rows().size(), &index)) return false;
@@ -309,7 +305,8 @@ uint32_t* Rans64Stream::reserve(uint64_t words) {
 
 Rans64Stream encode_rans64(const Rans64Part& part, const Rans64Table& table) {
   Rans64Stream stream;
-  if (!encode_part(part, table, table.pushes(part.count), stream)) throw_first_fault(part, table);
+  if (!encode_part(part, table, table.push_rows(part.count), stream))
+    throw_first_fault(part, table);
   return stream;
 }
 
@@ -318,8 +315,8 @@ std::vector<Rans64Stream> encode_rans64_many(std::span<const Rans64Part> parts,
   std::vector<Rans64Stream> streams(parts.size());
   uint64_t count = 0;
   for (const Rans64Part& part : parts) count += part.count;
-  const Rans64Push* pushes = table.pushes(count);
-  if (pushes != nullptr && encode_parts(parts, table, pushes, streams.data())) return streams;
+  const Rans64PushRow* rows = table.push_rows(count);
+  if (rows != nullptr && encode_parts(parts, table, rows, streams.data())) return streams;
   for (size_t i = 0; i < parts.size(); ++i) {
     try {
       streams[i] = encode_rans64(parts[i], table);

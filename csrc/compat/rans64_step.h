@@ -41,16 +41,15 @@ constexpr uint32_t kRans64LimitShift = 63 - kRans64Precision;
 //   x' = (x div f) 2^16 + x mod f + start = x + bias + quotient * complement
 struct Rans64Push {
   uint64_t factor;
-  uint32_t bias_and_shift;  // shift << 24 | bias
-  uint16_t complement;      // 2^16 - f
-  uint16_t frequency;       // 0: not a plain push (no slot, the escape, f = 0 or f = 2^16)
+  uint32_t bias;
+  uint16_t complement;  // 2^16 - f
+  uint8_t shift;
 };
 
 // 0 < frequency < 2^16.
 static inline Rans64Push make_push(uint32_t start, uint32_t frequency) {
   const uint32_t complement = kRans64Whole - frequency;
-  Rans64Push push{UINT64_MAX, start + complement, static_cast<uint16_t>(complement),
-                  static_cast<uint16_t>(frequency)};
+  Rans64Push push{UINT64_MAX, start + complement, static_cast<uint16_t>(complement), 0};
   if (frequency == 1) return push;
   uint32_t log2 = 1;
   while (frequency > 1u << log2) ++log2;
@@ -59,14 +58,20 @@ static inline Rans64Push make_push(uint32_t start, uint32_t frequency) {
   const uint64_t rest = (uint64_t{1} << 62) % frequency;
   const uint64_t scaled = (rest << (log2 + 1)) + frequency - 1;
   push.factor = (half << (log2 + 1)) + scaled / frequency;
-  push.bias_and_shift = (log2 - 1) << 24 | start;
+  push.bias = start;
+  push.shift = static_cast<uint8_t>(log2 - 1);
   return push;
+}
+
+// Whether a word leaves first: the state is at least f * 2^47 = 2^63 - complement * 2^47.
+static FASTCODER_ALWAYS_INLINE bool gives_word(uint64_t x, const Rans64Push& push) {
+  return x + (uint64_t{push.complement} << kRans64LimitShift) >= kRans64Upper;
 }
 
 // The state after a word has left, if one had to.
 static FASTCODER_ALWAYS_INLINE uint64_t push_state(uint64_t x, const Rans64Push& push) {
-  const uint64_t quotient = fastcoder_mul_high(x, push.factor) >> (push.bias_and_shift >> 24);
-  return x + (push.bias_and_shift & 0xFFFFFF) + quotient * push.complement;
+  const uint64_t quotient = fastcoder_mul_high(x, push.factor) >> push.shift;
+  return x + push.bias + quotient * push.complement;
 }
 
 // How many digits `raw` has: none if it is 0.

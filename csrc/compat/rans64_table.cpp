@@ -37,6 +37,12 @@ uint32_t choose_bits(std::span<const int32_t> cdf) {
   return bits;
 }
 
+// Slots before the escape whose symbols int32 holds.
+uint32_t int32_slots(const Rans64Row& row) {
+  return static_cast<uint32_t>(
+      std::min(int64_t{row.plain}, int64_t{INT32_MAX} - int64_t{row.offset} + 1));
+}
+
 }  // namespace
 
 Rans64Table::Rans64Table(Rans64Content content) : content_(std::move(content)) {
@@ -65,7 +71,8 @@ Rans64Table::Rans64Table(Rans64Content content) : content_(std::move(content)) {
 }
 
 uint64_t Rans64Table::bytes() const {
-  return sizeof *this + rows_.size() * (sizeof(Rans64Row) + sizeof(Rans64BucketRow)) +
+  return sizeof *this +
+         rows_.size() * (sizeof(Rans64Row) + sizeof(Rans64PushRow) + sizeof(Rans64BucketRow)) +
          content_.cdf.size() * (4 + sizeof(Rans64Push)) +
          std::min(kMaxBuckets, rows_.size() << kMaxBucketBits) * sizeof(Rans64Bucket);
 }
@@ -76,10 +83,11 @@ bool Rans64Table::pays(uint64_t symbols) const {
          content_.cdf.size() / 2;
 }
 
-const Rans64Push* Rans64Table::pushes(uint64_t symbols) const {
-  if (!pays(symbols)) return nullptr;
+const Rans64PushRow* Rans64Table::push_rows(uint64_t symbols) const {
+  // Twice the number of a push has to fit 32 bits.
+  if (!pays(symbols) || content_.cdf.size() > INT32_MAX) return nullptr;
   std::call_once(pushes_once_, [this] { build_pushes(); });
-  return pushes_.data();
+  return push_rows_.data();
 }
 
 const Rans64BucketRow* Rans64Table::bucket_rows(uint64_t symbols) const {
@@ -89,15 +97,24 @@ const Rans64BucketRow* Rans64Table::bucket_rows(uint64_t symbols) const {
 }
 
 void Rans64Table::build_pushes() const {
+  std::vector<Rans64PushRow> push_rows;
   std::vector<Rans64Push> pushes(content_.cdf.size());
+  push_rows.reserve(rows_.size());
   for (const Rans64Row& row : rows_) {
+    bool plain = true;
     for (uint32_t slot = row.begin; slot < row.begin + row.plain; ++slot) {
       const uint32_t start = static_cast<uint32_t>(content_.cdf[slot]);
       const uint32_t frequency = static_cast<uint32_t>(content_.cdf[slot + 1]) - start;
-      if (frequency != 0 && frequency != kRans64Whole) pushes[slot] = make_push(start, frequency);
+      if (frequency == 0 || frequency == kRans64Whole) {
+        plain = false;
+      } else {
+        pushes[slot] = make_push(start, frequency);
+      }
     }
+    push_rows.push_back({row.offset, plain ? int32_slots(row) : 0, 2 * row.begin, 0});
   }
   pushes_ = std::move(pushes);
+  push_rows_ = std::move(push_rows);
 }
 
 void Rans64Table::build_buckets() const {
@@ -112,10 +129,7 @@ void Rans64Table::build_buckets() const {
   std::vector<Rans64Bucket> buckets(total);  // those left empty decide nothing
   for (size_t r = 0; r < rows_.size(); ++r) {
     const std::span<const int32_t> cdf_row = cdf(r);
-    // Slots that 16 bits name, and whose symbols int32 holds.
-    const int64_t symbols = int64_t{INT32_MAX} - rows_[r].offset + 1;
-    const uint64_t plain =
-        std::min<uint64_t>({rows_[r].plain, kMaxSlots, static_cast<uint64_t>(symbols)});
+    const uint32_t plain = std::min(int32_slots(rows_[r]), kMaxSlots);
     const auto frequency = [&](size_t slot) {  // 2^16 becomes 0
       return static_cast<uint16_t>(slot < plain ? cdf_row[slot + 1] - cdf_row[slot] : 0);
     };

@@ -26,9 +26,19 @@ struct Rans64Content {
 };
 
 struct Rans64Row {
-  uint32_t begin;  // first of its entries in cdf, and of its pushes
+  uint32_t begin;  // first of its entries in cdf
   uint32_t plain;  // slots before the escape
   int32_t offset;
+};
+
+// Encoding: what one look at a row has to say.
+struct Rans64PushRow {
+  int32_t offset;
+  // Slots that have a push, from the first. None if one of the row's slots is empty or all of it,
+  // and none whose symbol int32 does not hold, so that symbol - offset may wrap.
+  uint32_t plain;
+  uint32_t begin;  // of the first push, in units of 8 bytes, by which an address can be scaled
+  uint32_t none;   // so that rows are 16 bytes apart
 };
 
 // Decoding. With value = x mod 2^16, the bucket begin + (value >> shift) of a row decides between
@@ -64,7 +74,8 @@ class Rans64Table {
 
   // What one push or one lookup per symbol takes; null where so few symbols (of this call and all
   // before it) would not pay for it, or where it would be too large.
-  const Rans64Push* pushes(uint64_t symbols) const;  // as many as cdf has entries
+  const Rans64PushRow* push_rows(uint64_t symbols) const;
+  const Rans64Push* pushes() const { return pushes_.data(); }  // if there are push_rows
   const Rans64BucketRow* bucket_rows(uint64_t symbols) const;
   const Rans64Bucket* buckets() const { return buckets_.data(); }  // if there are bucket_rows
 
@@ -80,6 +91,7 @@ class Rans64Table {
   std::vector<Rans64Row> rows_;
   mutable std::atomic<uint64_t> symbols_{0};
   mutable std::once_flag pushes_once_;
+  mutable std::vector<Rans64PushRow> push_rows_;
   mutable std::vector<Rans64Push> pushes_;
   mutable std::once_flag buckets_once_;
   mutable std::vector<Rans64BucketRow> bucket_rows_;
