@@ -83,6 +83,12 @@ def test_default_model_finds_the_golden_rows_in_every_arithmetic(model: ImageCod
         assert np.array_equal(network(torch.from_numpy(z)[None], dtype=dtype)[0].numpy(), rows)
 
 
+def test_default_model_decodes_the_golden_file_in_another_layout() -> None:
+    model = load().to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert digest(model.unpack_latents(GOLDEN.read_bytes())) == LATENTS
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_default_model_decodes_the_golden_file_on_cuda() -> None:
     model = load().cuda()

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import fastcoder
+from fastcoder.torch import integer
 from fastcoder.torch.integer import IntegerLayer, IntegerTransform
 from tests import reference_integer
 
@@ -180,6 +181,32 @@ def test_rows_do_not_depend_on_threads_libraries_or_layout(
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(network(z, dtype=dtype), expected)
     assert torch.equal(network(z.double(), dtype=dtype), expected)
+
+
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_float32_is_not_used_where_it_may_be_shortened(
+    network: IntegerTransform,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+) -> None:
+    """With TF32 or bfloat16 allowed, a processor may multiply 8 or 11 bits at a time."""
+    z = as_tensor(rng.integers(-6000, 6000, (12, 40, 40)).astype(np.int32))
+    expected = network(z)
+    seen = set()
+
+    def evaluate(layer: IntegerLayer, x: torch.Tensor) -> torch.Tensor:
+        seen.add(x.dtype)
+        return unchanged(layer, x)
+
+    unchanged = integer._evaluate
+    monkeypatch.setattr(integer, "_evaluate", evaluate)
+    torch.set_float32_matmul_precision(precision)
+    try:
+        assert torch.equal(network(z, dtype=torch.float32), expected)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert seen == {torch.float32 if precision == "highest" else torch.float64}
 
 
 def test_a_batch_is_its_images_one_by_one(

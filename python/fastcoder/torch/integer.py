@@ -226,7 +226,8 @@ class IntegerTransform:
             z: integers (N, inputs, H, W) in units of 2^-8, any integer dtype, or integers held in
                 a floating tensor; magnitudes below 2^31.
             dtype: what the sums are done in. float64 always serves; float32 is for devices where
-                float64 is slow, and legal if `largest_sum` is below 2^24.
+                float64 is slow, and legal if `largest_sum` is below 2^24. Where PyTorch was told
+                that it may multiply float32 in TF32 or bfloat16, the sums are in float64 anyway.
 
         Returns:
             int32 (N, outputs, H', W') on z's device (on the CPU if that device has no float64):
@@ -241,6 +242,8 @@ class IntegerTransform:
             raise ArgumentError(
                 f"dtype = {dtype}, expected one that holds sums up to {self.largest_sum}"
             )
+        if dtype == torch.float32 and not _multiplies_float32():
+            dtype = torch.float64
         device = z.device if z.device.type in ("cpu", "cuda") else torch.device("cpu")
         half = (1 << self.input_shift) >> 1
         x = (z.to(device, torch.float64) + half) * 2.0**-self.input_shift
@@ -309,6 +312,21 @@ def _pair(arrays: Mapping[str, NDArray[Any]], name: str) -> tuple[int, int]:
         found = "missing" if array is None else f"{array.dtype}{array.shape}"
         raise ArgumentError(f"{name} = {found}, expected int32(2,)")
     return int(array[0]), int(array[1])
+
+
+def _multiplies_float32() -> bool:
+    """Whether a product of float32 matrices is one: no switch lets it be TF32 or bfloat16."""
+    try:
+        if torch.get_float32_matmul_precision() != "highest":
+            return False
+    except RuntimeError:  # old and new switches were mixed
+        return False
+    backends = torch.backends
+    owners = (backends, backends.mkldnn, getattr(backends.mkldnn, "matmul", None))
+    for owner in (*owners, backends.cuda.matmul):
+        if getattr(owner, "fp32_precision", "none") not in ("none", "ieee"):
+            return False
+    return True
 
 
 def _evaluate(layer: IntegerLayer, x: Tensor) -> Tensor:
