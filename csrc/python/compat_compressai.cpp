@@ -211,7 +211,8 @@ py::object encode_many(const py::sequence& symbols, const py::sequence& indexes,
 // Indexes, and room for as many symbols in the shape and kind of sequence that they have.
 class Output {
  public:
-  Output(py::handle indexes, Integers rows) : rows_(std::move(rows)) {
+  Output(py::handle indexes, Integers rows)
+      : indexes_(py::reinterpret_borrow<py::object>(indexes)), rows_(std::move(rows)) {
     if (is_list_or_tuple(indexes)) return;
     const auto array = py::reinterpret_borrow<py::array>(indexes);
     shape_ = std::vector<py::ssize_t>(array.shape(), array.shape() + array.ndim());
@@ -222,8 +223,16 @@ class Output {
   // Tries int32 first; symbols of 64 bits are legal, if rare.
   template <class Decode>
   py::object run(Decode&& decode) {
-    if (run_as<int32_t>(decode)) return result<int32_t>();
-    run_as<int64_t>(decode);
+    if (!shape_ && rows_.narrow) {
+      // Each symbol where its index was: a fresh page of memory takes as long as 500 symbols.
+      const Rans64Pull target{
+          as_index_span(rows_), {rows_.narrow.get(), ElementType::kInt32}, rows_.count};
+      if (run_into(target, decode)) return list_of(rows_.narrow.get(), rows_.count);
+      rows_ = *integers_of(indexes_, "indexes");
+    } else if (run_into(pull<int32_t>(), decode)) {
+      return result<int32_t>();
+    }
+    run_into(pull<int64_t>(), decode);
     return result<int64_t>();
   }
 
@@ -251,13 +260,13 @@ class Output {
     return static_cast<T*>(array_.mutable_data());
   }
 
-  template <class T, class Decode>
-  bool run_as(Decode&& decode) {
-    const Rans64Pull target = pull<T>();
-    const OptionalRelease release(rows_.count);
+  template <class Decode>
+  bool run_into(const Rans64Pull& target, Decode&& decode) {
+    const OptionalRelease release(target.count);
     return decode(target);
   }
 
+  py::object indexes_;
   Integers rows_;
   std::optional<std::vector<py::ssize_t>> shape_;  // of an array
   py::array array_;
