@@ -16,6 +16,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,7 +46,81 @@ PAGE = ROOT / "docs" / "decisions" / "0006-integer-hyper-synthesis.md"
 MARKER = "device rows"
 EXACT = "float network, evaluated exactly"
 MARKS = (1e-6, 1e-5, 1e-4, 1e-3)
+# What makes the libraries behind PyTorch compute as on a lesser processor.
+PROCESSORS = {
+    "AVX2, 1 thread": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "DNNL_MAX_CPU_ISA": "AVX2",
+        "MKL_CBWR": "AVX2",
+        "OMP_NUM_THREADS": "1",
+    },
+    "SSE4.1, 2 threads": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "DNNL_MAX_CPU_ISA": "SSE41",
+        "MKL_CBWR": "COMPATIBLE",
+        "OMP_NUM_THREADS": "2",
+    },
+}
 FAULT_SIDE = 256  # pixels of the photograph in which rows are changed
+
+
+def scales_of(codec: ScaleHyperprior, network: nn.Module, z: Tensor) -> NDArray[np.float64]:
+    """What a float network predicts in float32 for z (1, C, H, W), within the table."""
+    with torch.inference_mode():
+        sigma = network(z.float())[0].double().numpy()
+    known = codec.tables.scales
+    return np.clip(sigma, known[0], known[-1])
+
+
+def rows_of(codec: ScaleHyperprior, z: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Rows that floats and that integers choose."""
+    if codec.tables.hyper is None:
+        raise TypeError("the model has no integer network")
+    floats = scales_of(codec, codec.scale_network(), z)
+    integers = codec.tables.hyper(z / INPUT_UNIT)[0].numpy().astype(np.uint8)
+    return fc.scale_indexes(floats, codec.tables.scales), integers
+
+
+def answer(source: Path, target: Path) -> None:
+    """The other process: rows of every z of a file, written to another file."""
+    codec = embedded()
+    with np.load(source) as arrays:
+        rows = {name: rows_of(codec, torch.from_numpy(arrays[name])) for name in arrays.files}
+    floats = {f"{name} float": pair[0] for name, pair in rows.items()}
+    np.savez(target, **floats, **{f"{name} integer": pair[1] for name, pair in rows.items()})
+
+
+def compare_processors(codec: ScaleHyperprior, found: list[Tensor]) -> dict[str, dict[str, int]]:
+    """What other instruction sets change, for the z of all photographs."""
+    here = [rows_of(codec, z) for z in found]
+    result = {}
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "z.npz", Path(folder) / "rows.npz"
+        np.savez(source, **{str(number): z.numpy() for number, z in enumerate(found)})
+        for label, environment in PROCESSORS.items():
+            command = [sys.executable, "-m", "benchmarks.device_rows", str(source)]
+            command += ["--answer", str(target)]
+            subprocess.run(command, env=os.environ | environment, cwd=ROOT, check=True)
+            with np.load(target) as there:
+                pairs = [
+                    [int((here[n][k] != there[f"{n} {kind}"]).sum()) for n in range(len(here))]
+                    for k, kind in enumerate(("float", "integer"))
+                ]
+            result[label] = {
+                "rows_differ": sum(pairs[0]),
+                "images_broken": sum(count > 0 for count in pairs[0]),
+                "integer_rows_differ": sum(pairs[1]),
+                "integer_images_broken": sum(count > 0 for count in pairs[1]),
+            }
+    return result
+
+
+def embedded() -> ScaleHyperprior:
+    """The embedded model, which has a hyperprior."""
+    codec = load()
+    if not isinstance(codec, ScaleHyperprior):
+        raise TypeError("the embedded model has no hyperprior")
+    return codec
 
 
 class Photograph:
@@ -59,10 +137,7 @@ class Photograph:
 
     def scales(self, network: nn.Module) -> NDArray[np.float64]:
         """What a float network predicts in float32, within the table."""
-        with torch.inference_mode():
-            sigma = network(self.z.float())[0].double().numpy()
-        known = self.codec.tables.scales
-        return np.clip(sigma, known[0], known[-1])
+        return scales_of(self.codec, network, self.z)
 
     def exact_rows(self) -> NDArray[Any]:
         """Rows of the float network, evaluated exactly."""
@@ -173,9 +248,10 @@ def fastest(run: Callable[[], object], runs: int = 9) -> float:
 
 def measure(folder: Path, others: dict[str, ScaleHyperprior], faults: int) -> dict[str, Any]:
     """Every photograph of a folder in every way."""
-    codec = load()
-    if not isinstance(codec, ScaleHyperprior) or codec.tables.hyper is None:
+    codec = embedded()
+    if codec.tables.hyper is None:
         raise TypeError("the embedded model has no integer network")
+    found = []
     networks = {"integers (embedded model)": codec.tables.hyper}
     for label, other in others.items():
         if other.tables.hyper is None:
@@ -190,6 +266,7 @@ def measure(folder: Path, others: dict[str, ScaleHyperprior], faults: int) -> di
     paths = find_images(folder)
     for number, path in enumerate(tqdm(paths, unit="photograph")):
         photograph = Photograph(codec, to_tensor(read_rgb(path).rgb[None])[0])
+        found.append(photograph.z)
         sizes[EXACT].append(photograph.size(photograph.exact_rows(), []))
         for label, network in networks.items():
             sizes[label].append(photograph.size(photograph.integer_rows(network), []))
@@ -216,6 +293,7 @@ def measure(folder: Path, others: dict[str, ScaleHyperprior], faults: int) -> di
         "marks": {f"{eps:g}": count / len(paths) for eps, count in marked.items()},
         "floats": sums,
         "seconds": seconds,
+        "processors": compare_processors(codec, found),
         "faults": {
             "with": count_faults(small, faults, True),
             "without": count_faults(small, faults, False),
@@ -260,6 +338,17 @@ def markdown(measured: dict[str, Any]) -> str:
         f"| photographs that would not decode | {int(floats['images_broken'])} "
         f"| {int(floats['integer_images_broken'])} |",
         "",
+        "The same sums on other instruction sets, against those of this machine:",
+        "",
+        "| | rows that differ, float32 | photographs that would not decode | rows that differ, "
+        "integers | photographs |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {label} | {row['rows_differ']} | {row['images_broken']} "
+            f"| {row['integer_rows_differ']} | {row['integer_images_broken']} |"
+            for label, row in measured["processors"].items()
+        ),
+        "",
         "One row of y replaced by a neighbor, then decoded:",
         "",
         "| | faults | raised an error | decoded rightly all the same | wrong in silence |",
@@ -280,8 +369,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--also", action="append", default=[], metavar="LABEL=MODEL")
     parser.add_argument("--faults", type=int, default=100_000)
+    parser.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help="also write the tables of the page")
     arguments = parser.parse_args()
+    if arguments.answer is not None:
+        answer(arguments.folder, arguments.answer)
+        return
     others = {}
     for text in arguments.also:
         label, name = text.split("=", 1)

@@ -6,6 +6,9 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +73,28 @@ def test_default_model_decodes_the_golden_file_to_the_same_integers(
     assert (latents.height, latents.width) == (90, 130)
     assert digest(latents) == LATENTS
     assert model.pack_latents(latents) == GOLDEN.read_bytes()
+
+
+def test_default_model_decodes_the_golden_file_like_a_lesser_processor() -> None:
+    """Another process, where PyTorch's libraries keep to the instructions of 2008."""
+    code = "from tests.torch.test_default_model import *; "
+    code += "print(digest(load().unpack_latents(GOLDEN.read_bytes())))"
+    environment = {
+        "ATEN_CPU_CAPABILITY": "default",
+        "DNNL_MAX_CPU_ISA": "SSE41",
+        "MKL_CBWR": "COMPATIBLE",
+        "FASTCODER_ISA": "scalar",
+        "OMP_NUM_THREADS": "3",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == LATENTS
 
 
 def test_default_model_finds_the_golden_rows_in_every_arithmetic(model: ImageCodec) -> None:
