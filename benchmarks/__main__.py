@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import fastcoder as fc
-from benchmarks import adapters, chart, peers, report, runner, workloads
+from benchmarks import adapters, chart, pages, peers, report, runner, workloads
 from benchmarks.machine import machine
 from benchmarks.runner import Effort
 from benchmarks.suite import Job, jobs
@@ -147,9 +147,9 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     results = run(options)
-    (options.out / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+    pages.keep(options.out / "bench.json", results)
     text = report.page(results)
-    (options.out / "bench.md").write_text(text)
+    pages.write_text(options.out / "bench.md", text)
     chart.draw(results, options.out / "speed")
     print(text)
     ours = [r for r in results["measurements"] if r["adapter"].startswith("fastcoder")]

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--take", type=Path)
     arguments = parser.parse_args()
     if arguments.take is not None:
-        RESULT.write_text(arguments.take.read_text())
+        pages.write_text(RESULT, arguments.take.read_text())
     result = json.loads(RESULT.read_text())
     pages.write(PAGE, MARKER, markdown(result))
 

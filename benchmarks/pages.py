@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fastcoder.container import write_atomically
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -28,12 +30,17 @@ def replace(page: str, name: str, text: str) -> str:
     return head + begin + "\n" + text + "\n" + end + rest.split(end)[1]
 
 
+def write_text(file: Path, text: str) -> None:
+    """Write a file completely or not at all: what it replaces took minutes to measure."""
+    write_atomically(file, text.encode(), overwrite=True)
+
+
 def write(page: Path, name: str, text: str) -> None:
     """Put ``text`` between the two markers of that name."""
-    page.write_text(replace(page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+    write_text(page, replace(page.read_text(encoding="utf-8"), name, text))
 
 
 def keep(file: Path, result: dict[str, Any]) -> None:
     """Keep the result of a program as a file of benchmarks/results."""
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(result, indent=1) + "\n")
+    write_text(file, json.dumps(result, indent=1) + "\n")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks import report
+from benchmarks import pages, report
 from benchmarks.machine import machine
 from fastcoder.torch import load, load_model
 from fastcoder.torch.evaluation import compare, evaluate
@@ -94,7 +93,7 @@ def main() -> None:
     options = parser.parse_args()
     result = measure(options.folder, options.model)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    pages.keep(options.out, result)
     print(report.photographs(result), end="")
 
 

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from benchmarks import chart, report
-from benchmarks.pages import RESULTS, ROOT, replace
+from benchmarks.pages import RESULTS, ROOT, replace, write_text
 
 IMAGE = ROOT / "docs" / "images" / "speed"
 
@@ -47,9 +47,9 @@ def main() -> None:
     parser.add_argument("--take", type=Path, metavar="FILE", help="a bench.json to publish")
     taken = parser.parse_args().take
     if taken:
-        (RESULTS / "bench.json").write_text(taken.read_text())
+        write_text(RESULTS / "bench.json", taken.read_text())
     for path, text in pages().items():
-        path.write_text(text)
+        write_text(path, text)
     chart.draw(json.loads((RESULTS / "bench.json").read_text()), IMAGE)
 
 
