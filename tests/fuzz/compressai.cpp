@@ -77,7 +77,7 @@ const Case& pool(uint64_t number) {
   made->content = draw_content(random);
   made->prepared = std::make_shared<const Rans64Table>(made->content);
   made->prepared->bucket_rows(1 << 20);
-  made->prepared->pushes(1 << 20);
+  made->prepared->push_rows(1 << 20);
   Random own(number + 7000);
   draw_symbols(own, *made);
   const Rans64Part part = part_of(made->symbols, made->indexes);
@@ -220,7 +220,7 @@ void code_with_any_table(Input& input) {
     const Rans64Table table(content);
     const uint64_t prepared = input.u8() % 2 == 0 ? 0 : 1 << 20;
     table.bucket_rows(prepared);
-    table.pushes(prepared);
+    table.push_rows(prepared);
     std::vector<int64_t> indexes;
     std::vector<int64_t> symbols;
     for (uint8_t left = input.u8() % 16; left > 0; --left) {

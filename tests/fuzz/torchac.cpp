@@ -6,6 +6,7 @@
 #include "compat/binary_decoder.h"
 #include "compat/binary_encoder.h"
 #include "pool.h"
+#include "simd/dispatch.h"
 
 namespace fastcoder::fuzz {
 namespace {
@@ -66,10 +67,16 @@ void decode_damaged(Input& input) {
   const uint16_t number = input.u16();
   const Case& one = pool(number);
   std::vector<uint8_t> bytes = one.bytes;
+  const Isas isas = choose_isas(input);
   if (input.u8() >= 16) damage(input, bytes, pool(number ^ 1u).bytes);
   const std::span<const uint8_t> message = memory.copy(bytes);
   int16_t* symbols = reinterpret_cast<int16_t*>(symbol_memory.room(2 * one.rows.count));
+  use_isa(*isas.first);
   const Outcome outcome = attempt([&] { decode_binary(one.rows, message, symbols); });
+  use_isa(*isas.second);
+  std::vector<int16_t> again(one.rows.count);
+  REQUIRE(attempt([&] { decode_binary(one.rows, message, again.data()); }) == outcome);
+  REQUIRE(outcome.failed || std::equal(again.begin(), again.end(), symbols));
   if (outcome.failed) {
     REQUIRE(outcome.blames_stream());
     REQUIRE(bytes != one.bytes);
