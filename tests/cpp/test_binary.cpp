@@ -111,7 +111,7 @@ constexpr uint64_t kLengths[] = {2, 3, 9, 16, 17, 18, 33, 34, 65, 66, 130, 257, 
 TEST(bytes_are_those_of_a_coder_that_goes_bit_by_bit) {
   Random random(1);
   for (const uint64_t length : kLengths) {
-    for (const uint64_t count : {0, 1, 2, 33, 64, 65, 500}) {
+    for (const uint64_t count : {0u, 1u, 2u, 33u, 64u, 65u, 500u}) {
       const Message message = random_message(random, count, length);
       BitByBit reference;
       for (uint64_t i = 0; i < count; ++i) {
