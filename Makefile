@@ -139,7 +139,7 @@ fuzz: $(STAMP)/build ## every decoder by libFuzzer under ASan and UBSan, FUZZ_SE
 	@command -v clang++ > /dev/null || { \
 	    echo "make fuzz needs clang++; on Debian: apt-get install clang" >&2; exit 1; }
 	$(CMAKE) -B build/fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++ \
-	    -DFASTCODER_BUILD_FUZZERS=ON -DFASTCODER_SANITIZE=address$(COMMA)undefined
+	    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" -DFASTCODER_BUILD_FUZZERS=ON -DFASTCODER_SANITIZE=address$(COMMA)undefined
 	$(BIN)/cmake --build build/fuzz --target $(addprefix fuzz_,$(FUZZ_TARGETS))
 	@mkdir -p build/fuzz/found
 	@set -e; for target in $(FUZZ_TARGETS); do \

@@ -67,7 +67,7 @@ FUZZ_TARGET(many) {
         types[which] = kSymbolTypes[input.u8() % 8];
         break;
       default:
-        damage(input, streams[which], streams[input.u8() % size]);
+        damage(input, streams[which], one.streams[input.u8() % size]);
     }
   }
   std::vector<std::vector<int64_t>> together(size);
