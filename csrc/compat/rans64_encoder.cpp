@@ -162,82 +162,167 @@ bool fetch(Chain& chain, const Rans64Table& table) {
   return true;
 }
 
-// `count` symbols of each of so many chains, which all have them ready.
+// What of a chain changes with every symbol.
+struct Live {
+  uint64_t state;
+  uint32_t* cursor;
+};
+
+Live start(Chain& chain, uint64_t count) {
+  return {chain.stream->state, chain.stream->reserve(kMaxWords * count)};
+}
+
+void stop(Chain& chain, const Live& live) {
+  chain.stream->state = live.state;
+  chain.stream->advance(live.cursor);
+}
+
+// Symbol i of those that the chain has fetched. False if it cannot be coded.
+bool push_any(const Chain& chain, uint64_t i, const Rans64Table& table, Live& live) {
+  const uint32_t index = static_cast<uint32_t>(read_once(chain.indexes + i));
+  return index < table.rows().size() &&
+         push_symbol(table, index, read_once(chain.symbols + i), live.state, live.cursor);
+}
+
+constexpr uint32_t kNoPush = UINT32_MAX;  // the place of a symbol that push_any has to see
+
+// Where the push of a symbol is, in units of 8 bytes.
+FASTCODER_ALWAYS_INLINE uint32_t look_up(const int32_t* symbol, const int32_t* caller_index,
+                                         const Rans64PushRow* rows, uint32_t row_count) {
+  const uint32_t index = static_cast<uint32_t>(read_once(caller_index));
+  const Rans64PushRow& row = rows[std::min(index, row_count)];  // the last one is without symbols
+  const uint32_t place =
+      static_cast<uint32_t>(read_once(symbol)) - static_cast<uint32_t>(row.offset);
+  return place < row.plain ? row.begin + 2 * place : kNoPush;
+}
+
+// One symbol. False if it cannot be coded.
 //
 // From one state to the next: a multiplication, a shift, a multiplication, a sum: 9 or 10 cycles.
 // Whether a word leaves is a branch, so that a processor goes on as if it knew. With a word in 8
 // symbols that is as fast as a conditional move, which takes 2 cycles more for every symbol; below,
-// where most latents are, it is faster. Everything else does not depend on the state and is done
-// meanwhile.
-template <size_t kChains>
-bool push_ready(Chain* const* chains, uint64_t count, const Rans64Table& table,
-                const Rans64PushRow* rows) {
-  const uint8_t* pushes = reinterpret_cast<const uint8_t*>(table.pushes());
-  const uint64_t row_count = table.rows().size();
-  const int32_t* symbols[kChains];
-  const int32_t* indexes[kChains];
-  uint64_t states[kChains];
-  uint32_t* cursors[kChains];
-  for (size_t c = 0; c < kChains; ++c) {
-    chains[c]->ready -= count;
-    symbols[c] = chains[c]->symbols + chains[c]->ready;
-    indexes[c] = chains[c]->indexes + chains[c]->ready;
-    states[c] = chains[c]->stream->state;
-    cursors[c] = chains[c]->stream->reserve(kMaxWords * count);
+// where most latents are, it is faster.
+FASTCODER_ALWAYS_INLINE bool push_one(const Chain& chain, uint64_t i, uint32_t place,
+                                      const Rans64Table& table, const uint8_t* pushes, Live& live) {
+  if (FASTCODER_UNLIKELY(place == kNoPush)) {
+    Live copy = live;  // so that the other one can stay in registers
+    if (!push_any(chain, i, table, copy)) return false;
+    live = copy;
+    return true;
   }
-  // Through copies, so that the states themselves can stay in registers.
-  const auto rare = [&](size_t c, uint32_t index, int32_t symbol) FASTCODER_INLINED_LAMBDA {
-    uint64_t state = states[c];
-    uint32_t* cursor = cursors[c];
-    const bool good = push_symbol(table, index, symbol, state, cursor);
-    states[c] = state;
-    cursors[c] = cursor;
-    return good;
-  };
-  for (uint64_t i = count; i-- > 0;) {
-    FASTCODER_UNROLL
-    for (size_t c = 0; c < kChains; ++c) {
-      const uint32_t index = static_cast<uint32_t>(read_once(indexes[c] + i));
-      if (FASTCODER_UNLIKELY(index >= row_count)) return false;
-      const int32_t symbol = read_once(symbols[c] + i);
-      const Rans64PushRow& row = rows[index];
-      const uint32_t place = static_cast<uint32_t>(symbol) - static_cast<uint32_t>(row.offset);
-      if (FASTCODER_UNLIKELY(place >= row.plain)) {
-        if (!rare(c, index, symbol)) return false;
-        continue;
-      }
-      const Rans64Push& push =
-          *reinterpret_cast<const Rans64Push*>(pushes + uint64_t{row.begin + 2 * place} * 8);
-      if (FASTCODER_UNLIKELY(gives_word(states[c], push))) {
-        *cursors[c]++ = static_cast<uint32_t>(states[c]);
-        states[c] >>= 32;
-      }
-      states[c] = push_state(states[c], push);
-    }
+  const Rans64Push& push = *reinterpret_cast<const Rans64Push*>(pushes + uint64_t{place} * 8);
+  if (FASTCODER_UNLIKELY(gives_word(live.state, push))) {
+    *live.cursor++ = static_cast<uint32_t>(live.state);
+    live.state >>= 32;
   }
-  for (size_t c = 0; c < kChains; ++c) {
-    chains[c]->stream->state = states[c];
-    chains[c]->stream->advance(cursors[c]);
-  }
+  live.state = push_state(live.state, push);
   return true;
 }
 
-// Two share the registers of x86-64 without spilling; with three or four it is no faster.
-constexpr size_t kChainsAtOnce = 2;
+// What a call pushes with.
+struct Tools {
+  const Rans64Table& table;
+  const Rans64PushRow* rows;
+  const uint8_t* pushes;
+  uint32_t row_count;
+};
+
+// The last `count` symbols that a chain has ready. Everything but the state is found meanwhile.
+bool push_alone(Chain& chain, uint64_t count, const Tools& tools) {
+  Live live = start(chain, count);
+  chain.ready -= count;
+  for (uint64_t i = chain.ready + count; i-- > chain.ready;) {
+    const uint32_t place =
+        look_up(chain.symbols + i, chain.indexes + i, tools.rows, tools.row_count);
+    if (!push_one(chain, i, place, tools.table, tools.pushes, live)) return false;
+  }
+  stop(chain, live);
+  return true;
+}
+
+constexpr size_t kChainsAtOnce = 4;
+constexpr uint64_t kLookedUp = 128;  // symbols of a chain
+constexpr int64_t kAhead = 512;
+
+// The places of `count` symbols, kChainsAtOnce apart. Asks for memory half a page ahead: a
+// processor does not foresee as many arrays that are read backwards.
+void look_up_all(const int32_t* symbols, const int32_t* indexes, uint64_t count, const Tools& tools,
+                 uint32_t* places) {
+  const Rans64PushRow* const rows = tools.rows;
+  const uint32_t row_count = tools.row_count;
+  const auto look = [&](uint64_t i) FASTCODER_INLINED_LAMBDA {
+    places[i * kChainsAtOnce] = look_up(symbols + i, indexes + i, rows, row_count);
+  };
+  uint64_t i = count;
+  while (i >= 8) {
+    i -= 8;
+    FASTCODER_PREFETCH(symbols + i - kAhead);
+    FASTCODER_PREFETCH(indexes + i - kAhead);
+    look(i + 7), look(i + 6), look(i + 5), look(i + 4);
+    look(i + 3), look(i + 2), look(i + 1), look(i);
+  }
+  while (i > 0) look(--i);
+}
+
+// The same of four chains. Their lookups have a loop of their own: together with the states they
+// would need more registers than x86-64 has. They ask for memory half a page ahead, as a processor
+// does not foresee as many arrays that are read backwards.
+bool push_together(Chain* const* chains, uint64_t count, const Tools& tools) {
+  Chain& first = *chains[0];
+  Chain& second = *chains[1];
+  Chain& third = *chains[2];
+  Chain& fourth = *chains[3];
+  Live first_live = start(first, count);
+  Live second_live = start(second, count);
+  Live third_live = start(third, count);
+  Live fourth_live = start(fourth, count);
+  uint32_t places[kLookedUp * kChainsAtOnce];
+  for (uint64_t left = count; left > 0;) {
+    const uint64_t size = std::min(kLookedUp, left);
+    left -= size;
+    for (size_t c = 0; c < kChainsAtOnce; ++c) {
+      Chain& chain = *chains[c];
+      chain.ready -= size;
+      look_up_all(chain.symbols + chain.ready, chain.indexes + chain.ready, size, tools,
+                  places + c);
+    }
+    const uint32_t* place = places + size * kChainsAtOnce;
+    for (uint64_t i = size; i-- > 0;) {
+      place -= kChainsAtOnce;
+      const auto push = [&](Chain& chain, uint32_t c, Live& live) FASTCODER_INLINED_LAMBDA {
+        return push_one(chain, chain.ready + i, place[c], tools.table, tools.pushes, live);
+      };
+      if (!push(first, 0, first_live)) return false;
+      if (!push(second, 1, second_live)) return false;
+      if (!push(third, 2, third_live)) return false;
+      if (!push(fourth, 3, fourth_live)) return false;
+    }
+  }
+  stop(first, first_live);
+  stop(second, second_live);
+  stop(third, third_live);
+  stop(fourth, fourth_live);
+  return true;
+}
+
 constexpr uint64_t kMostAtOnce = 4096;  // symbols between two looks at the room and at signals
 
-bool push_chains(Chain* const* chains, size_t active, const Rans64Table& table,
-                 const Rans64PushRow* rows) {
+bool push_chains(Chain* const* chains, size_t active, const Tools& tools) {
   uint64_t count = kMostAtOnce;
   for (size_t c = 0; c < active; ++c) count = std::min(count, chains[c]->ready);
   check_interruption(active * count);
-  return active == 2 ? push_ready<2>(chains, count, table, rows)
-                     : push_ready<1>(chains, count, table, rows);
+  if (active == kChainsAtOnce) return push_together(chains, count, tools);
+  for (size_t c = 0; c < active; ++c) {
+    if (!push_alone(*chains[c], count, tools)) return false;
+  }
+  return true;
 }
 
 // Every part to its stream, kChainsAtOnce at a time. False if a symbol cannot be coded.
 bool encode_parts(std::span<const Rans64Part> parts, const Rans64Table& table,
                   const Rans64PushRow* rows, Rans64Stream* streams) {
+  const Tools tools{table, rows, reinterpret_cast<const uint8_t*>(table.pushes()),
+                    static_cast<uint32_t>(table.rows().size())};
   Chain room[kChainsAtOnce];
   Chain* chains[kChainsAtOnce];
   size_t active = 0;
@@ -259,7 +344,7 @@ bool encode_parts(std::span<const Rans64Part> parts, const Rans64Table& table,
         std::swap(chains[c], chains[--active]);
       }
     }
-    if (active > 0 && !push_chains(chains, active, table, rows)) return false;
+    if (active > 0 && !push_chains(chains, active, tools)) return false;
   }
   return true;
 }
