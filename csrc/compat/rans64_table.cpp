@@ -113,7 +113,7 @@ void Rans64Table::build_pushes() const {
     }
     push_rows.push_back({row.offset, plain ? int32_slots(row) : 0, 2 * row.begin, 0});
   }
-  push_rows.push_back({0, 0, 0, 0});
+  push_rows.push_back({0, 0, 0, 0});  // for indexes that name no row
   pushes_ = std::move(pushes);
   push_rows_ = std::move(push_rows);
 }

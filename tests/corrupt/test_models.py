@@ -59,6 +59,16 @@ REPLACEMENTS = [
 ]
 
 
+def test_a_table_of_a_type_that_numpy_lacks_is_an_error(model: tuple[Path, str]) -> None:
+    path, _ = model
+    tensors, metadata = content(path)
+    tensors["tables.bottleneck"] = tensors["tables.bottleneck"].to(torch.bfloat16)
+    altered = path.with_name("altered.safetensors")
+    save_file(tensors, altered, metadata=metadata)
+    with pytest.raises(fc.errors.ArgumentError, match="damaged model"):
+        load_model(altered)
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_altered_parts_are_an_error(model: tuple[Path, str], data: st.DataObject) -> None:

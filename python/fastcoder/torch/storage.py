@@ -122,13 +122,13 @@ def load_model(path: str | os.PathLike[str]) -> ImageCodec:
         raise ArgumentError(f"{name} = ({found}), expected ({known})")
     model = _empty_model(name, metadata, tensors)
     weights = {key: value.float() for key, value in tensors.items() if not key.startswith(_TABLES)}
-    arrays: dict[str, NDArray[Any]] = {
-        key: value.numpy() for key, value in tensors.items() if key.startswith(_TABLES)
-    }
     try:
+        arrays: dict[str, NDArray[Any]] = {
+            key: value.numpy() for key, value in tensors.items() if key.startswith(_TABLES)
+        }
         model.load_state_dict(weights)
         model.attach_tables(CodecTables.from_arrays(arrays))
-    except (RuntimeError, ArgumentError) as error:
+    except (RuntimeError, TypeError, ArgumentError) as error:  # NumPy has no bfloat16, say
         raise ArgumentError(f"{name} = a damaged model: {error}") from None
     if model.fingerprint != metadata.get("fingerprint"):
         raise ArgumentError(
