@@ -101,7 +101,7 @@ def test_altered_parts_are_an_error(model: tuple[Path, str], data: st.DataObject
     assert loaded_fingerprint(altered) in (fingerprint, None)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.data())
 def test_altered_bytes_are_an_error_or_change_nothing(
     model: tuple[Path, str], data: st.DataObject
