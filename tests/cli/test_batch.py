@@ -98,17 +98,75 @@ def test_what_is_not_whole_or_older_is_made_again(
     os.utime(out / "more/c.fc", (0, 0))
     assert "3 compressed, 0 kept" in fastcoder(*compress).out
     assert (out / "a.fc").read_bytes() == whole
+    (out / "b.fc").write_bytes(b"a file of another program")
+    result = fastcoder(*compress)
+    assert (result.code, result.out.splitlines()[-1]) == (
+        1,
+        "3 files: 0 compressed, 2 kept, 1 failed",
+    )
+    assert (out / "b.fc").read_bytes() == b"a file of another program"
+    assert fastcoder(*compress, "--force").code == 0
+
+    future = time.time() + 1000
+    os.utime(back / "more/c.png", (future, future))
     picture = (back / "a.png").read_bytes()
     (back / "a.png").write_bytes(picture[: len(picture) // 2])
-    future = time.time() + 1000
-    os.utime(back / "a.png", (future, future))
-    shutil.copy(folder / "b.png", back / "b.png")
     write_rgb(back / "b.png", np.zeros((5, 5, 3), np.uint8), overwrite=True)
-    os.utime(back / "b.png", (future, future))
-    os.utime(back / "more/c.png", (future, future))
-    assert "2 decompressed, 1 kept" in fastcoder(*decompress).out
+    for name in ("a.png", "b.png"):
+        os.utime(back / name, (future, future))
+    result = fastcoder(*decompress)
+    assert "0 decompressed, 1 kept, 2 failed" in result.out
+    assert result.err.count("--force replaces it") == 2
+    assert "3 decompressed" in fastcoder(*decompress, "--force").out
     assert (back / "a.png").read_bytes() == picture
-    assert read_rgb(back / "b.png").rgb.shape == (20, 30, 3)
+
+
+def test_photographs_are_not_replaced_by_what_was_made_of_them(
+    fastcoder: Fastcoder, folder: Path, model: Path
+) -> None:
+    photographs = [(folder / name).read_bytes() for name in ("a.png", "b.png", "more/c.png")]
+    for name in ("a.png", "b.png", "more/c.png"):
+        os.utime(folder / name, (0, 0))
+    assert fastcoder("compress", folder, "--model", model).code == 0
+    result = fastcoder("decompress", folder, "--model", model)
+    assert result.code == 1
+    assert result.err.count("--force replaces it") == 3
+    for name, photograph in zip(("a.png", "b.png", "more/c.png"), photographs, strict=True):
+        assert (folder / name).read_bytes() == photograph
+
+
+def test_what_cannot_be_read_is_named_and_waits_for_nobody(
+    fastcoder: Fastcoder,
+    folder: Path,
+    tmp_path: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    os.mkfifo(folder / "pipe.png")
+    os.mkfifo(folder / "pipe.fc")
+    (folder / "folder.png").mkdir()
+    (folder / "link.png").symlink_to("nowhere.png")
+    result = fastcoder("compress", folder, "-o", tmp_path / "out", "--model", model)
+    assert result.code == 1
+    assert result.out.splitlines()[-1] == "5 files: 3 compressed, 0 kept, 2 failed"
+    assert "pipe.png" in result.err
+    assert "link.png" in result.err
+    for command in (("info", folder), ("decompress", folder, "--model", model)):
+        result = fastcoder(*command)
+        assert result.code == 1
+        assert "pipe.fc" in result.err
+
+    scandir = os.scandir
+
+    def forbidden(path: str = ".") -> object:
+        if Path(path).name == "more":  # for the superuser no folder is
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    result = fastcoder("compress", folder, "-o", tmp_path / "out", "--model", model)
+    assert result.code == 1
+    assert f"{folder / 'more'}" in result.err
 
 
 def test_a_file_of_another_model_is_not_replaced(
@@ -133,6 +191,18 @@ def test_photographs_of_one_name_keep_their_suffixes(
     out = tmp_path / "out"
     assert fastcoder("compress", folder, "-o", out, "--model", model).code == 0
     assert names(out) == ["a.jpg.fc", "a.png.fc", "b.fc", "more/c.fc"]
+
+
+def test_no_photograph_takes_the_place_of_another(
+    fastcoder: Fastcoder, folder: Path, tmp_path: Path, model: Path
+) -> None:
+    for name in ("a.jpg", "a.png.png", "a.png.png.png"):
+        shutil.copy(folder / "a.png", folder / name)
+    out = tmp_path / "out"
+    result = fastcoder("compress", folder, "-o", out, "--model", model)
+    assert result.out.splitlines()[-1] == "6 files: 6 compressed, 0 kept, 0 failed"
+    ours = ["a.jpg.fc", "a.png.fc", "a.png.png.fc", "a.png.png.png.fc"]
+    assert names(out) == [*ours, "b.fc", "more/c.fc"]
 
 
 def test_without_an_output_results_stand_beside_the_files(

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from fastcoder.cli import explain_missing, missing_extra
-from fastcoder.cli.batch import Batch, find_compressed, list_files, plan
+from fastcoder.cli.batch import Batch, find_compressed, find_unreadable, list_files, plan
 from fastcoder.cli.batch import run as run_batch
 from fastcoder.cli.messages import EXPECTED, complain, note, one_line, shown
 from fastcoder.cli.work import (
@@ -127,7 +127,7 @@ def compress(
         return
     from fastcoder.torch.images import find_images
 
-    tasks = plan(find_images(image), image, output or image, ".fc")
+    tasks = plan([*find_images(image), *find_unreadable(image)], image, output or image, ".fc")
     raise typer.Exit(run_batch(Batch("compress", options, context.obj.debug), tasks, jobs))
 
 
@@ -143,13 +143,14 @@ def decompress(
 ) -> None:
     """Decompress .fc files into lossless image files (by default PNGs beside them).
 
-    A folder is searched recursively, and --output names a folder, as for compress.
+    A folder is searched recursively, and --output names a folder, as for compress. No image is
+    replaced without --force: it may be the photograph itself.
     """
     options = Options(model, force, max_pixels)
     if not file.is_dir():
         print(decompress_file(file, output or file.with_suffix(".png"), options))
         return
-    tasks = plan(find_compressed(file), file, output or file, ".png")
+    tasks = plan([*find_compressed(file), *find_unreadable(file)], file, output or file, ".png")
     raise typer.Exit(run_batch(Batch("decompress", options, context.obj.debug), tasks, jobs))
 
 
@@ -163,7 +164,7 @@ def info(
     from fastcoder.cli.report import describe_file, describe_stream
 
     if file.is_dir():
-        raise typer.Exit(list_files(find_compressed(file), max_pixels))
+        raise typer.Exit(list_files([*find_compressed(file), *find_unreadable(file)], max_pixels))
     data, content = read_file(file, max_pixels)
     print(describe_file(shown(file), content))
     codec = load_model(model)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from fastcoder.cli.messages import EXPECTED, complain, one_line, shown
 from fastcoder.cli.work import (
     Options,
+    check_readable,
     compress_file,
     decompress_file,
     is_compressed,
@@ -30,7 +31,7 @@ from fastcoder.cli.work import (
 )
 from fastcoder.errors import ArgumentError
 
-__all__ = ["Batch", "find_compressed", "list_files", "plan", "run"]
+__all__ = ["Batch", "find_compressed", "find_unreadable", "list_files", "plan", "run"]
 
 
 class Task(NamedTuple):
@@ -69,6 +70,7 @@ class Batch:
         work, is_whole = _VERBS[self.verb]
         options = self.options
         kept = Outcome(task, "kept", f"{shown(task.target)}: kept")
+        check_readable(task.source)
         task.target.parent.mkdir(parents=True, exist_ok=True)
         if task.target.is_file() and not options.force:
             if is_whole(*task, options):
@@ -93,27 +95,39 @@ _VERBS: dict[
 def plan(sources: Sequence[Path], folder: Path, out: Path, suffix: str) -> list[Task]:
     """Give every file of a folder a place in `out`, in the same subfolders.
 
-    Files whose names differ in the suffix only keep it: a.png.fc and a.jpg.fc.
+    Files whose names differ in the suffix only keep it: a.png.fc and a.jpg.fc. So does one whose
+    place another has taken in that way: a.png.png.fc.
     """
     if out.exists() and not out.is_dir():
         raise ArgumentError(f"output = {out}, expected a folder")
     names = [source.relative_to(folder) for source in sources]
-    count = Counter(name.with_suffix(suffix) for name in names)
-    targets = [
-        name.with_suffix(suffix)
-        if count[name.with_suffix(suffix)] == 1
-        else name.with_name(name.name + suffix)
-        for name in names
-    ]
+    targets = [name.with_suffix(suffix) for name in names]
+    while len(count := Counter(targets)) < len(targets):
+        targets = [
+            target if count[target] == 1 else name.with_name(name.name + suffix)
+            for name, target in zip(names, targets, strict=True)
+        ]
     return [Task(source, out / target) for source, target in zip(sources, targets, strict=True)]
 
 
 def find_compressed(folder: Path) -> list[Path]:
     """All .fc files below `folder`, sorted by path."""
-    paths = sorted(path for path in folder.rglob("*.fc") if path.is_file())
+    paths = sorted(
+        path
+        for path in folder.rglob("*.fc")
+        if not os.path.isdir(path)  # noqa: PTH112  # is_dir raises where it may not look
+    )
     if not paths:
         raise ArgumentError(f"input = {folder}, expected a folder with .fc files")
     return paths
+
+
+def find_unreadable(folder: Path) -> list[Path]:
+    """The subfolders that cannot be searched. Searching leaves them out without a word."""
+    found: list[Path] = []
+    for _ in os.walk(folder, onerror=lambda error: found.append(Path(error.filename))):
+        pass
+    return sorted(found)
 
 
 def list_files(paths: Sequence[Path], max_pixels: int) -> int:
@@ -122,6 +136,7 @@ def list_files(paths: Sequence[Path], max_pixels: int) -> int:
     size = pixels = 0
     for path in paths:
         try:
+            check_readable(path)
             data, content = read_file(path, max_pixels)
         except EXPECTED as error:
             failures.append(one_line(error))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from fastcoder.cli.messages import note, shown
 from fastcoder.container import (
     FILE_BYTES_PER_PIXEL,
+    MAGIC,
     MAX_PIXELS,
     ImageFile,
     check_writable,
@@ -70,6 +71,14 @@ def read_file(path: Path, max_pixels: int) -> tuple[bytes, ImageFile]:
         raise type(error)(f"{path}: {error}") from error
 
 
+def check_readable(source: Path) -> None:
+    """Refuse what stands in a folder but is no file: to open a pipe would wait for its writer."""
+    if source.is_dir():
+        raise ArgumentError(f"{source} = a folder that cannot be searched, expected a file")
+    if source.exists() and not source.is_file():
+        raise ArgumentError(f"{source} = neither file nor folder, expected a file")
+
+
 def check_output(target: Path, source: Path, force: bool) -> None:
     """Find out before the work whether its result can be written."""
     if target.exists() and source.exists() and target.samefile(source):
@@ -112,8 +121,12 @@ def is_compressed(source: Path, target: Path, options: Options) -> bool:
     """Whether `target` is a whole .fc file, not older than its source, of this model.
 
     Raises:
-        ArgumentError: If it is a whole file of another model.
+        ArgumentError: If it is a whole file of another model, or no .fc file at all.
     """
+    with target.open("rb") as file:
+        start = file.read(len(MAGIC))
+    if not MAGIC.startswith(start):
+        raise ArgumentError(f"{target} exists, and is no .fc file; --force replaces it")
     if target.stat().st_mtime < source.stat().st_mtime:
         return False
     try:
@@ -126,9 +139,11 @@ def is_compressed(source: Path, target: Path, options: Options) -> bool:
 
 
 def is_decompressed(source: Path, target: Path, options: Options) -> bool:
-    """Whether `target` is a whole image of the size of its source, and not older."""
-    if target.stat().st_mtime < source.stat().st_mtime:
-        return False
+    """Whether `target` is a whole image of the size of its source, and not older.
+
+    Raises:
+        ArgumentError: If not. It may be the photograph that the .fc file was made of.
+    """
     from fastcoder.torch.images import read_rgb
 
     _, content = read_file(source, options.max_pixels)
@@ -136,8 +151,11 @@ def is_decompressed(source: Path, target: Path, options: Options) -> bool:
     try:
         rgb = read_rgb(target, max_pixels=options.max_pixels).rgb
     except FastcoderError:
-        return False
-    return rgb.shape == (content.height, content.width, 3)
+        rgb = None
+    older = target.stat().st_mtime < source.stat().st_mtime
+    if older or rgb is None or rgb.shape != (content.height, content.width, 3):
+        raise ArgumentError(f"{target} exists, and may be another image; --force replaces it")
+    return True
 
 
 def _allow_pixels(limit: int) -> None:

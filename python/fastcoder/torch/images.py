@@ -49,7 +49,12 @@ def find_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"data = {str(folder)!r}, expected an existing folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        # Unlike is_dir, isdir raises nothing where it may not look.
+        if path.suffix.lower() in SUFFIXES and not os.path.isdir(path)  # noqa: PTH112
+    )
     if not paths:
         known = ", ".join(sorted(SUFFIXES))
         raise FileNotFoundError(f"data = {str(folder)!r}, expected a folder with images ({known})")
