@@ -77,7 +77,7 @@ Part make_part(const py::array& symbols, const std::optional<py::array>& indexes
 
 py::bytes to_python(const std::vector<uint8_t>& bytes);
 
-void bind_interruption();
+void bind_interruption(py::module_& m);
 void bind_tables(py::module_& m);
 void bind_coding(py::module_& m);
 void bind_many(py::module_& m);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "coder/owned_mutex.h"
 #include "python/bindings.h"
 
 #ifndef _WIN32
@@ -22,6 +23,21 @@ std::atomic<unsigned long> g_main_thread{0};
 [[maybe_unused]] const int g_at_fork =
     pthread_atfork(nullptr, nullptr, [] { g_main_thread = PyThread_get_thread_ident(); });
 #endif
+
+// A lock for `with`. In C++, because a handler that raises may run between any two lines of Python:
+// after a lock was taken and before the body is entered, or before the lock is given back.
+class PyOwnedLock {
+ public:
+  void enter() {
+    if (mutex_.try_lock()) return;
+    const GilRelease release;
+    mutex_.lock();
+  }
+  void exit(const py::args&) { mutex_.unlock(); }
+
+ private:
+  OwnedMutex mutex_;
+};
 
 }  // namespace
 
@@ -56,7 +72,11 @@ void GilRelease::handle_signals(void* self) {
   if (error) throw py::error_already_set(*error);
 }
 
-void bind_interruption() {
+void bind_interruption(py::module_& m) {
+  py::class_<PyOwnedLock>(m, "OwnedLock")
+      .def(py::init<>())
+      .def("__enter__", &PyOwnedLock::enter)
+      .def("__exit__", &PyOwnedLock::exit);
   const py::object thread = py::module_::import("threading").attr("main_thread")();
   g_main_thread = thread.attr("ident").cast<unsigned long>();
 }

@@ -40,7 +40,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       PyErr_SetString(g_error_classes[static_cast<size_t>(error.kind())], error.what());
     }
   });
-  bind_interruption();
+  bind_interruption(m);
   bind_tables(m);
   bind_coding(m);
   bind_many(m);

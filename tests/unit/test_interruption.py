@@ -5,6 +5,7 @@ An interval timer fires while the core is at work without the GIL. That its hand
 middle of the call, and not before or after it, is seen from the Python frame that it interrupted.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -338,3 +339,41 @@ thread.join()
         check=False,
     )
     assert done.stdout.strip() == "0", done.stderr
+
+
+def test_a_handler_that_raises_leaves_no_lock_behind():
+    """Between the lines of short calls, where it is rarely seen: hence the thousands."""
+    table = fc.CdfTable.from_pmf([[0.25, 0.5, 0.25]], [-1])
+    few = np.array([0, 1, -1], np.int32)
+    former = signal.getsignal(signal.SIGALRM)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise Interrupted
+
+    def use(subject: fc.Stack | fc.Encoder) -> None:
+        for _ in range(10**6):
+            subject.push(few, None, table)
+
+    signal.signal(signal.SIGALRM, handle)
+    subjects: list[fc.Stack | fc.Encoder] = []
+    try:
+        for trial in range(3000):
+            subject = fc.Stack() if trial % 2 else fc.Encoder()
+            subjects.append(subject)
+            with contextlib.suppress(Interrupted):
+                signal.setitimer(signal.ITIMER_REAL, 2e-5 + trial * 1e-7)
+                use(subject)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            subject.push(few, None, table)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+    def use_all() -> None:
+        for subject in subjects:
+            subject.push(few, None, table)
+
+    other = threading.Thread(target=use_all, daemon=True)
+    other.start()
+    other.join(60)
+    assert not other.is_alive()
