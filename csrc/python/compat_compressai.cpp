@@ -30,6 +30,10 @@ namespace {
   throw_table(name + " = " + std::to_string(value) + ", expected 0 <= value <= 65536");
 }
 
+[[noreturn]] void throw_changing(const std::string& name) {
+  throw Error(ErrorKind::kValue, name + " = changing, expected a list at rest");
+}
+
 int32_t checked_size(const Integers& sizes, uint64_t row, uint64_t length) {
   const int64_t size = sizes.at(row);
   if (size < 2 || static_cast<uint64_t>(size) > length || size > INT32_MAX) {
@@ -58,7 +62,7 @@ void append_row(const Integers& row, const std::string& name, uint64_t first, in
 bool append_rows_of_array(py::handle cdfs, const Integers& sizes, Rans64Content& content) {
   const auto array = py::reinterpret_borrow<py::array>(cdfs);
   if (array.ndim() != 2) return false;
-  const std::optional<Integers> values = integers_of(cdfs, "cdfs");
+  const std::optional<Integers> values = integers_of(cdfs, "cdfs", ErrorKind::kTable);
   if (!values) return false;
   const uint64_t stride = static_cast<uint64_t>(array.shape(1));
   for (uint64_t r = 0; r < sizes.count; ++r) {
@@ -70,8 +74,12 @@ bool append_rows_of_array(py::handle cdfs, const Integers& sizes, Rans64Content&
 }
 
 bool append_rows_of_sequence(py::handle cdfs, const Integers& sizes, Rans64Content& content) {
-  const auto rows = py::reinterpret_steal<py::object>(PySequence_Tuple(cdfs.ptr()));
+  // Not PySequence_Tuple: a subclass may iterate over less than it holds.
+  const auto rows = PyList_Check(cdfs.ptr())
+                        ? py::reinterpret_steal<py::object>(PyList_AsTuple(cdfs.ptr()))
+                        : py::reinterpret_borrow<py::object>(cdfs);
   if (!rows) throw py::error_already_set();
+  if (static_cast<uint64_t>(PyTuple_GET_SIZE(rows.ptr())) < sizes.count) throw_changing("cdfs");
   for (uint64_t r = 0; r < sizes.count; ++r) {
     const py::handle row = PyTuple_GET_ITEM(rows.ptr(), static_cast<Py_ssize_t>(r));
     const std::string name = "cdfs[" + std::to_string(r) + "]";
@@ -81,7 +89,8 @@ bool append_rows_of_sequence(py::handle cdfs, const Integers& sizes, Rans64Conte
       const size_t begin = content.cdf.size();
       content.cdf.resize(begin + static_cast<size_t>(size));
       if (!fill_integers(row, name, static_cast<uint64_t>(size), content.cdf.data() + begin)) {
-        const Integers wide = *integers_of(row, name);
+        const Integers wide = *integers_of(row, name, ErrorKind::kTable);
+        if (wide.count < static_cast<uint64_t>(size)) throw_changing(name);
         content.cdf.resize(begin);
         append_row(wide, name, 0, size, content.cdf);
       }
@@ -89,7 +98,7 @@ bool append_rows_of_sequence(py::handle cdfs, const Integers& sizes, Rans64Conte
       continue;
     }
     if (!is_ndarray(row) || py::reinterpret_borrow<py::array>(row).ndim() != 1) return false;
-    const std::optional<Integers> values = integers_of(row, name);
+    const std::optional<Integers> values = integers_of(row, name, ErrorKind::kTable);
     if (!values) return false;
     const int32_t size = checked_size(sizes, r, values->count);
     append_row(*values, name, 0, size, content.cdf);
@@ -108,9 +117,9 @@ void check_length(const char* name, uint64_t found, uint64_t expected) {
 Rans64TablePtr table_of(py::handle cdfs, py::handle cdfs_sizes, py::handle offsets) {
   const bool is_array = is_ndarray(cdfs) && py::reinterpret_borrow<py::array>(cdfs).ndim() == 2;
   if (!is_array && !is_list_or_tuple(cdfs)) return nullptr;
-  const std::optional<Integers> sizes = integers_of(cdfs_sizes, "cdfs_sizes");
+  const std::optional<Integers> sizes = integers_of(cdfs_sizes, "cdfs_sizes", ErrorKind::kTable);
   if (!sizes) return nullptr;
-  const std::optional<Integers> starts = integers_of(offsets, "offsets");
+  const std::optional<Integers> starts = integers_of(offsets, "offsets", ErrorKind::kTable);
   if (!starts) return nullptr;
   const uint64_t rows =
       is_array ? static_cast<uint64_t>(py::reinterpret_borrow<py::array>(cdfs).shape(0))
@@ -153,9 +162,9 @@ IndexSpan as_index_span(const Integers& integers) {
 }
 
 std::optional<CodingArguments> coding_arguments(py::handle symbols, py::handle indexes) {
-  std::optional<Integers> values = integers_of(symbols, "symbols");
+  std::optional<Integers> values = integers_of(symbols, "symbols", ErrorKind::kSymbolRange);
   if (!values) return std::nullopt;
-  std::optional<Integers> rows = integers_of(indexes, "indexes");
+  std::optional<Integers> rows = integers_of(indexes, "indexes", ErrorKind::kIndexRange);
   if (!rows) return std::nullopt;
   check_same_count(rows->count, values->count);
   CodingArguments result{std::move(*values), std::move(*rows), {}};
@@ -228,7 +237,7 @@ class Output {
       const Rans64Pull target{
           as_index_span(rows_), {rows_.narrow.get(), ElementType::kInt32}, rows_.count};
       if (run_into(target, decode)) return list_of(rows_.narrow.get(), rows_.count);
-      rows_ = *integers_of(indexes_, "indexes");
+      rows_ = *integers_of(indexes_, "indexes", ErrorKind::kIndexRange);
     } else if (run_into(pull<int32_t>(), decode)) {
       return result<int32_t>();
     }
@@ -274,7 +283,7 @@ class Output {
 };
 
 std::optional<Output> output_for(py::handle indexes) {
-  std::optional<Integers> rows = integers_of(indexes, "indexes");
+  std::optional<Integers> rows = integers_of(indexes, "indexes", ErrorKind::kIndexRange);
   if (!rows) return std::nullopt;
   return std::optional<Output>(std::in_place, indexes, std::move(*rows));
 }
@@ -295,6 +304,7 @@ py::object decode_many(const std::vector<py::bytes>& streams, const py::sequence
                        const Rans64TablePtr& table) {
   const auto kept = py::reinterpret_steal<py::tuple>(PySequence_Tuple(indexes.ptr()));
   if (!kept) throw py::error_already_set();
+  if (kept.size() != streams.size()) throw_changing("indexes");
   std::vector<Output> outputs;
   outputs.reserve(streams.size());
   std::vector<Rans64Message> messages;
@@ -401,34 +411,35 @@ void bind_compat_compressai(py::module_& m) {
       py::arg("cdfs"), py::arg("cdfs_sizes"), py::arg("offsets"));
   m.def(
       "rans64_table_of", [shared](const TablePtr& table) { return shared(rans64_table(table)); },
-      py::arg("table"));
+      py::arg("table").none(false));
   m.def("rans64_cached_tables", &cached_rans64_tables);
   m.def("rans64_clear_tables", &clear_rans64_tables);
   const auto encode_with = [](py::handle symbols, py::handle indexes,
                               const std::shared_ptr<Rans64Table>& table) {
     return encode(symbols, indexes, table);
   };
-  m.def("rans64_encode", encode_with, py::arg("symbols"), py::arg("indexes"), py::arg("table"));
+  m.def("rans64_encode", encode_with, py::arg("symbols"), py::arg("indexes"),
+        py::arg("table").none(false));
   m.def(
       "rans64_encode_many",
       [](const py::sequence& symbols, const py::sequence& indexes,
          const std::shared_ptr<Rans64Table>& table) {
         return encode_many(symbols, indexes, table);
       },
-      py::arg("symbols"), py::arg("indexes"), py::arg("table"));
+      py::arg("symbols"), py::arg("indexes"), py::arg("table").none(false));
   m.def(
       "rans64_decode",
       [](const py::bytes& encoded, py::handle indexes, const std::shared_ptr<Rans64Table>& table) {
         return decode(encoded, indexes, table);
       },
-      py::arg("encoded"), py::arg("indexes"), py::arg("table"));
+      py::arg("encoded"), py::arg("indexes"), py::arg("table").none(false));
   m.def(
       "rans64_decode_many",
       [](const std::vector<py::bytes>& streams, const py::sequence& indexes,
          const std::shared_ptr<Rans64Table>& table) {
         return decode_many(streams, indexes, table);
       },
-      py::arg("streams"), py::arg("indexes"), py::arg("table"));
+      py::arg("streams"), py::arg("indexes"), py::arg("table").none(false));
   py::class_<PyBuffer>(m, "Rans64Buffer")
       .def(py::init<>())
       .def(
@@ -437,7 +448,7 @@ void bind_compat_compressai(py::module_& m) {
              const std::shared_ptr<Rans64Table>& table) {
             return self.push(symbols, indexes, table);
           },
-          py::arg("symbols"), py::arg("indexes"), py::arg("table"))
+          py::arg("symbols"), py::arg("indexes"), py::arg("table").none(false))
       .def("flush", &PyBuffer::flush);
   py::class_<PyDecoder>(m, "Rans64Decoder")
       .def(py::init<>())
@@ -447,7 +458,7 @@ void bind_compat_compressai(py::module_& m) {
           [](PyDecoder& self, py::handle indexes, const std::shared_ptr<Rans64Table>& table) {
             return self.decode(indexes, table);
           },
-          py::arg("indexes"), py::arg("table"));
+          py::arg("indexes"), py::arg("table").none(false));
   m.def("quantized_cdf", &quantize, py::arg("pmf"), py::arg("precision"));
 }
 

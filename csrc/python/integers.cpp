@@ -104,7 +104,7 @@ Fill fill(py::handle sequence, const std::string& name, uint64_t count, T* out,
   return Fill::kOk;
 }
 
-Integers from_sequence(py::handle sequence, const std::string& name) {
+Integers from_sequence(py::handle sequence, const std::string& name, ErrorKind too_large) {
   Integers result;
   result.count = static_cast<uint64_t>(PySequence_Fast_GET_SIZE(sequence.ptr()));
   result.narrow.reset(new int32_t[result.count]);
@@ -115,7 +115,7 @@ Integers from_sequence(py::handle sequence, const std::string& name) {
   result.wide.reset(new int64_t[result.count]);
   result.span = {result.wide.get(), ElementType::kInt64};
   if (fill(sequence, name, result.count, result.wide.get(), position) != Fill::kOk) {
-    throw Error(ErrorKind::kSymbolRange,
+    throw Error(too_large,
                 name + "[" + std::to_string(position) + "] = more than 64 bits, expected an int32");
   }
   return result;
@@ -164,8 +164,9 @@ int64_t Integers::at(uint64_t position) const {
                         [&](const auto* values) -> int64_t { return values[position]; });
 }
 
-std::optional<Integers> integers_of(py::handle value, const std::string& name) {
-  if (is_list_or_tuple(value)) return from_sequence(value, name);
+std::optional<Integers> integers_of(py::handle value, const std::string& name,
+                                    ErrorKind too_large) {
+  if (is_list_or_tuple(value)) return from_sequence(value, name, too_large);
   if (!is_ndarray(value)) return std::nullopt;
   const auto array = py::reinterpret_borrow<py::array>(value);
   const std::optional<ElementType> type = direct_type(array);

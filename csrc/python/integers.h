@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "coder/spans.h"
 #include "python/bindings.h"
 
@@ -31,8 +32,8 @@ struct Integers {
 };
 
 // Nothing if `value` is neither a list nor a tuple nor an array that needs no conversion. Throws a
-// TypeError that names the first item that is no integer.
-std::optional<Integers> integers_of(py::handle value, const std::string& name);
+// TypeError that names the first item that is no integer, and `too_large` for one beyond 64 bits.
+std::optional<Integers> integers_of(py::handle value, const std::string& name, ErrorKind too_large);
 
 // The first `count` items of a list or tuple that has so many, into `out`; false if one of them is
 // outside int32. Throws as integers_of.

@@ -197,6 +197,59 @@ def test_a_symbol_too_far_from_its_row_is_named(symbol):
         RANSENCODER.encode_with_indexes([2**64], [0], *ROW)
 
 
+class _Strange(list):
+    """Iterates over less than it holds."""
+
+    def __iter__(self):
+        return iter(())
+
+
+class _StrangeTuple(tuple):
+    __slots__ = ()
+
+    def __iter__(self):
+        return iter(())
+
+
+@pytest.mark.parametrize("kind", [_Strange, _StrangeTuple])
+def test_subclasses_of_lists_are_what_they_hold(kind):
+    rows, sizes, offsets = kind(ROW[0] * 100), kind([6] * 100), kind([0] * 100)
+    symbols, indexes = kind([1, 2, 3, 0]), kind([99] * 4)
+    data = RANSENCODER.encode_with_indexes(symbols, indexes, rows, sizes, offsets)
+    assert data.hex() == GOLDEN[0][1]
+    assert RANSDECODER.decode_with_indexes(data, indexes, rows, sizes, offsets) == [1, 2, 3, 0]
+    with pytest.raises(fc.ArgumentError, match=r"^indexes = changing, "):
+        compressai.decode_many([data] * 9, _Strange([indexes] * 9), *ROW)
+
+
+def test_a_row_that_shrinks_while_it_is_read_is_an_error():
+    class Shrinking:
+        def __index__(self):
+            del row[1:]
+            row[0] = 0
+            return 2**64
+
+    row = [Shrinking(), *range(65536)]
+    with pytest.raises(fc.ArgumentError, match=r"^cdfs\[0\] = changing, expected a list at rest$"):
+        RANSENCODER.encode_with_indexes([0], [0], [row], [65537], [0])
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 2**200])
+def test_integers_of_more_than_64_bits_are_errors_of_their_argument(value):
+    with pytest.raises(fc.SymbolRangeError, match=r"^symbols\[1\] = more than 64 bits"):
+        RANSENCODER.encode_with_indexes([0, value], [0, 0], *ROW)
+    for call in (RANSENCODER.encode_with_indexes, RANSDECODER.decode_with_indexes):
+        with pytest.raises(fc.IndexRangeError, match=r"^indexes\[1\] = more than 64 bits"):
+            call(bytes.fromhex(GOLDEN[0][1]), [0, value, *[0] * 6], *ROW)
+    for table in (
+        ([[0, value, 65536]], [3], [0]),
+        ([[0, 65536]], [value], [0]),
+        ([[0, 65536]], [2], [value]),
+    ):
+        with pytest.raises(fc.TableError, match=r"= more than 64 bits"):
+            RANSENCODER.encode_with_indexes([0], [0], *table)
+
+
 def test_a_slot_without_width_is_named():
     table = ([[0, 10, 10, 65536]], [4], [0])
     with pytest.raises(fc.SymbolRangeError, match=r"^symbols\[2\] = 1, expected .* not empty$"):
