@@ -11,9 +11,9 @@ are the same in both directions, byte for byte, escapes included.
 
 What a call may be given beyond the original:
 
-* symbols and indexes as arrays or CPU tensors of any integer dtype and shape, without a conversion;
-  lists and tuples as ever. Symbols come back as a list for a list or tuple of indexes, else as an
-  int32 array in the shape of the indexes;
+* symbols and indexes as arrays or CPU tensors of any shape and any integer dtype but uint64,
+  without conversion; lists and tuples as ever. Symbols come back as a list for a list or tuple of
+  indexes, else as an int32 array in the shape of the indexes;
 * ``cdfs`` as a two-dimensional array, padded as CompressAI pads it, or as a
   :class:`fastcoder.CdfTable` of precision 16 with an escape, which needs no ``cdfs_sizes`` and
   ``offsets``;
