@@ -170,6 +170,20 @@ def test_gaussian_mixture() -> None:
 
 
 @torch.no_grad()
+def test_a_batch_of_nothing() -> None:
+    bottleneck = EntropyBottleneck(4)
+    bottleneck.update()
+    inputs = torch.zeros(0, 4, 3, 5)
+    assert bottleneck.compress(inputs) == []
+    expected = bottleneck.decompress([], (3, 5))
+    with ours.install():
+        assert bottleneck.compress(inputs) == []
+        decoded = bottleneck.decompress([], (3, 5))
+    assert decoded.shape == expected.shape == inputs.shape
+    assert decoded.dtype == expected.dtype
+
+
+@torch.no_grad()
 def test_same_errors() -> None:
     bottleneck = EntropyBottleneck(4)
     inputs = torch.randn(2, 4, 3, 3)

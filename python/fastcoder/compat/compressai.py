@@ -563,8 +563,7 @@ def _compress(original: Callable[..., Any]) -> Callable[..., Any]:
             return list(original(self, inputs, indexes, means))
         symbols = self.quantize(inputs, "symbols", means)
         values, rows = (
-            list(tensor.detach().int().cpu().reshape(tensor.size(0), -1).numpy())
-            for tensor in (symbols, indexes)
+            list(tensor.detach().int().cpu().flatten(1).numpy()) for tensor in (symbols, indexes)
         )
         return encode_many(values, rows, *table)
 
@@ -588,7 +587,7 @@ def _decompress(original: Callable[..., Any]) -> Callable[..., Any]:
             or not _means_fit(means, indexes)
         ):
             return original(*arguments, **options)
-        rows = list(indexes.int().cpu().reshape(indexes.size(0), -1).numpy())
+        rows = list(indexes.int().cpu().flatten(1).numpy())
         decoded = decode_many(strings, rows, *table)
         outputs = self._quantized_cdf.new_empty(indexes.size())
         for output, symbols in zip(outputs, decoded, strict=True):
