@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import coding
@@ -63,7 +64,7 @@ def table_from_compressai(
         TableError: If a row is not strictly increasing from 0 to 65536, or its size is not in
             ``[2, len(row)]``; the message names the row. CompressAI itself codes with such rows as
             long as no symbol falls on an empty slot; see ``table`` of :func:`from_compressai`.
-        ShapeError: If there are not as many sizes or offsets as rows.
+        ShapeError: If there are not as many sizes or offsets as rows, or a row is none.
         ArgumentTypeError: If a value is no integer.
 
     Example:
@@ -74,10 +75,16 @@ def table_from_compressai(
     if sizes.dtype.kind not in "iu" and sizes.size > 0:
         raise ArgumentTypeError(f"cdfs_sizes.dtype = {sizes.dtype}, expected integers")
     rows = cdfs if isinstance(cdfs, (list, tuple)) else as_array(cdfs, "cdfs")
+    if isinstance(rows, np.ndarray) and rows.ndim != 2:
+        raise ShapeError(f"cdfs.ndim = {rows.ndim}, expected 2")
     if sizes.shape != (len(rows),):
         raise ShapeError(f"cdfs_sizes.shape = {sizes.shape}, expected ({len(rows)},)")
     kept = []
     for r, (row, size) in enumerate(zip(rows, sizes.tolist(), strict=True)):
+        if not isinstance(row, (list, tuple)):
+            row = as_array(row, f"cdfs[{r}]")
+            if row.ndim != 1:
+                raise ShapeError(f"cdfs[{r}].ndim = {row.ndim}, expected 1")
         if not 2 <= size <= len(row):
             raise TableError(f"cdfs_sizes[{r}] = {size}, expected 2 <= size <= {len(row)}")
         kept.append(row[:size])

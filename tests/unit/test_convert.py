@@ -208,6 +208,27 @@ def test_a_wrong_argument_is_named(function, arguments, options, error, message)
         function(*arguments, **options)
 
 
+@pytest.mark.parametrize(
+    ("cdfs", "message"),
+    [
+        ([0, 65536], r"^cdfs\[0\].ndim = 0, expected 1"),
+        ([[[0]], [[0]]], None),
+        (np.zeros((2, 2, 2), int), r"^cdfs.ndim = 3, expected 2"),
+        (np.array(1), r"^cdfs.ndim = 0, expected 2"),
+        ([{0, 65536}] * 2, r"^type\(cdfs\[0\]\) = set"),
+    ],
+)
+def test_rows_that_are_none_are_named(cdfs, message):
+    with pytest.raises(fc.FastcoderError, match=message):
+        convert.table_from_compressai(cdfs, [2, 2], [0, 0])
+
+
+def test_a_symbol_that_our_format_cannot_hold_is_named():
+    string = compressai.RansEncoder().encode_with_indexes([2**31], [0], CDFS[:1], SIZES[:1], [0])
+    with pytest.raises(fc.SymbolRangeError, match=r"^symbols\[0\] = 2147483648, .*\(message 0\)"):
+        convert.from_compressai(string, [0], CDFS[:1], SIZES[:1], [0])
+
+
 @pytest.mark.parametrize("options", [{"precision": 14}, {"precision": 16, "escape": False}])
 def test_a_table_that_compressai_has_not_is_refused(options):
     rows = [[0, 5, 1 << options["precision"]]]
