@@ -216,7 +216,8 @@ def _in_processes(batch: Batch, tasks: Sequence[Task], jobs: int) -> Iterator[Ou
         for future in as_completed(futures):
             yield _outcome(future, futures[future])
     finally:
-        # After Ctrl-C the workers finish the files that they are at, and begin no others.
+        # After Ctrl-C the workers finish the files that they have or are about to get, and begin
+        # no others. What they still did is counted as left; the next run finds it.
         pool.shutdown(wait=True, cancel_futures=True)
 
 
