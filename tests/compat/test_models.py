@@ -184,6 +184,17 @@ def test_a_batch_of_nothing() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_latents_that_are_no_numbers_raise(value: float) -> None:
+    bottleneck = EntropyBottleneck(4)  # the original does not come back from them
+    bottleneck.update()
+    inputs = torch.zeros(2, 4, 3, 5)
+    inputs[1, 2, 0, 4] = value
+    with ours.install(), pytest.raises(ValueError, match=r"^inputs\[1, 2, 0, 4\] = (nan|inf), "):
+        bottleneck.compress(inputs)
+
+
+@torch.no_grad()
 def test_same_errors() -> None:
     bottleneck = EntropyBottleneck(4)
     inputs = torch.randn(2, 4, 3, 3)

@@ -190,7 +190,9 @@ def test_what_is_kept_would_be_seen(quiet):
 
     assert kept(ValueError, keep_an_object)[0] >= 1
     if taken() > 0:
-        assert kept(ValueError, keep_bytes) == (0, 2)  # of 32 bytes
+        objects_kept, heap = kept(ValueError, keep_bytes)
+        assert objects_kept == 0
+        assert heap >= 2  # 32 bytes, or a larger piece that was free
 
 
 @pytest.mark.slow

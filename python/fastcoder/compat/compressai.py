@@ -26,7 +26,7 @@ the identity of a list, so that a list may change between two calls; what was pr
 Where the original crashes, hangs or returns noise, this coder works or raises a
 :class:`fastcoder.FastcoderError`: messages of 0 or 1 symbols, rows of one slot and symbols as far
 as 2**31 from their row work; symbols farther away, indexes without a row, streams that end early,
-rows that are none, NaN in a pmf raise. Decoding a whole message checks that all of the
+rows that are none, NaN in a pmf or a latent raise. Decoding a whole message checks that all of the
 stream was used and that the coder ended where encoders begin, so that most damages and most wrong
 tables are found; the format has no checksum that would find all.
 
@@ -561,6 +561,9 @@ def _compress(original: Callable[..., Any]) -> Callable[..., Any]:
         table = _model_table(self) if _uses_ans(self) else None
         if table is None or inputs.dim() < 2 or inputs.size() != indexes.size():
             return list(original(self, inputs, indexes, means))
+        _check_finite(inputs, "inputs")
+        if means is not None:
+            _check_finite(means, "means")
         symbols = self.quantize(inputs, "symbols", means)
         values, rows = (
             list(tensor.detach().int().cpu().flatten(1).numpy()) for tensor in (symbols, indexes)
@@ -568,6 +571,16 @@ def _compress(original: Callable[..., Any]) -> Callable[..., Any]:
         return encode_many(values, rows, *table)
 
     return compress
+
+
+def _check_finite(tensor: Any, name: str) -> None:  # noqa: ANN401
+    """A NaN would become some integer or other, and be coded as it."""
+    finite = tensor.isfinite()
+    if not bool(finite.all()):
+        position = (~finite).nonzero()[0].tolist()
+        raise ArgumentError(
+            f"{name}{position} = {float(tensor[tuple(position)])}, expected a finite number"
+        )
 
 
 def _decompress(original: Callable[..., Any]) -> Callable[..., Any]:
